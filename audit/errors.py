@@ -1,0 +1,79 @@
+"""Every way in which the log says no.
+
+Messages carry indexes, sizes and names of checks, never the bytes of an entry.
+"""
+
+
+class AuditError(Exception):
+    """Root of the room's errors.
+
+    AuditError
+     ├── AuditUnavailableError      the log cannot make an entry durable in time
+     ├── StoreUnavailableError      the store gave no answer: the outcome is unknown
+     ├── BatchRefusedError          the store answered no: nothing was stored
+     ├── EntryError                 an event cannot become an entry
+     │    └── EntryTooLargeError
+     ├── FramingError               the bytes of a bundle are not framed entries
+     ├── ProofError                 a hash, frontier or proof is malformed or proves nothing
+     ├── NoteError                  a note, checkpoint or verifier key is malformed
+     │    └── SignatureError        no signature of a known key, or a false one
+     ├── LogInconsistentError       the publisher will not sign what it reads
+     └── TamperedError              the verifier found a change, and says where
+    """
+
+
+class AuditUnavailableError(AuditError):
+    """The entry is not known to be durable, so nothing may be released on its strength.
+
+    It may still land later: it is then logged, but was not released.
+    """
+
+
+class StoreUnavailableError(AuditError):
+    """The store gave no answer. Whether the batch is stored is unknown until it is looked up."""
+
+
+class BatchRefusedError(AuditError):
+    """The store answered, and refused the batch as a whole. Nothing of it is stored."""
+
+
+class EntryError(AuditError):
+    """The event holds something that has no exact canonical form."""
+
+
+class EntryTooLargeError(EntryError):
+    """The entry is longer than 65,535 bytes, which a bundle cannot frame."""
+
+
+class FramingError(AuditError):
+    """The bundle ends inside a length or inside an entry."""
+
+
+class ProofError(AuditError):
+    """The hash, frontier or proof is malformed, or does not lead to the stated root."""
+
+
+class NoteError(AuditError):
+    """The text is not a well-formed signed note, checkpoint or verifier key."""
+
+
+class SignatureError(NoteError):
+    """A known key's signature is false, or no known key signed at all."""
+
+
+class LogInconsistentError(AuditError):
+    """The stored log contradicts itself or a head that was signed before."""
+
+
+class TamperedError(AuditError):
+    """The log is not the one that was signed.
+
+    Attributes:
+        index: the first entry index at which the evidence no longer fits.
+        how: what does not fit, in words.
+    """
+
+    def __init__(self, index: int, how: str) -> None:
+        super().__init__(f"entry {index}: {how}")
+        self.index = index
+        self.how = how

@@ -1,0 +1,48 @@
+"""A case as the lender gave it, sealed under its own key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from keys.envelope import Sealed, open_sealed, seal
+from keys.kek import KeyEncryptionKey
+
+JsonValue = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+CaseRecord = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """One row as a vendor's query returns it: still sealed.
+
+    `commitment` (16 bytes) stands for the case in the log; `sequence` is the keyset cursor.
+    """
+
+    sequence: int
+    case_id: UUID
+    assignment_id: str
+    status: str
+    assigned_at: datetime
+    commitment: bytes
+    kek_id: str
+    wrapped_key: bytes
+    sealed: bytes
+
+
+def seal_record(record: Mapping[str, JsonValue], case_id: UUID, kek: KeyEncryptionKey) -> Sealed:
+    """Encrypts a record under a fresh key, bound to its case id."""
+    return seal(orjson.dumps(record), kek, context=case_id.bytes)
+
+
+def open_record(case: StoredCase, kek: KeyEncryptionKey) -> CaseRecord:
+    """Decrypts a stored case.
+
+    Raises:
+        EnvelopeError: wrong key, a row moved to another case, or altered bytes.
+    """
+    plain = open_sealed(case.sealed, case.wrapped_key, kek, context=case.case_id.bytes)
+    record: CaseRecord = orjson.loads(plain)
+    return record

@@ -1,0 +1,115 @@
+"""`casegate audit …`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from gateway.app import log_vkey
+from gateway.cli.console import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JSONOption,
+    actor,
+    err,
+    open_office,
+    out,
+    print_json,
+)
+from gateway.http.company import page_document
+from gateway.oversight.search import LogQuery
+from gateway.oversight.verification import record_verification, verify_log
+
+app = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
+
+
+@app.command("verify")
+def verify(
+    vkey: Annotated[
+        Path | None,
+        typer.Option(help="File with the log's verifier key, kept outside the installation."),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Recompute every entry, batch and signed head; exit code 1 when anything was changed."""
+    office = open_office(config)
+    settings = office.database.settings
+    key = vkey.read_text().strip() if vkey is not None else log_vkey(settings)
+    with (
+        office.connection("auditor") as connection,
+        Progress(
+            SpinnerColumn(), TextColumn("{task.completed} entries"), console=err, transient=True
+        ) as bar,
+    ):
+        task = bar.add_task("verify", total=None)
+        report = verify_log(
+            connection,
+            vkey=key,
+            origin=settings.audit.origin,
+            progress=lambda entries: bar.update(task, completed=entries),
+        )
+    with office.connection() as connection:
+        record_verification(connection, report, actor=actor(), at=office.clock.now())
+    if as_json:
+        print_json(
+            {
+                "verified": True,
+                "entries": report.entries,
+                "batches": report.batches,
+                "heads": report.heads,
+                "signed_size": report.signed_size,
+                "signed_root": report.signed_root.hex(),
+                "unsigned_tail": report.unsigned_tail,
+            }
+        )
+    else:
+        out.print(
+            f"verified: {report.entries} entries in {report.batches} batches,"
+            f" {report.heads} signed heads, {report.unsigned_tail} entries not yet signed"
+        )
+
+
+@app.command("search")
+def search(
+    vendor: Annotated[str | None, typer.Option(help="Vendor id.")] = None,
+    event: Annotated[str | None, typer.Option(help="An event, as access.release.")] = None,
+    certificate: Annotated[str | None, typer.Option(help="Thumbprint in hex.")] = None,
+    request: Annotated[str | None, typer.Option(help="Request id.")] = None,
+    case: Annotated[str | None, typer.Option(help="A case's commitment in hex.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Local time, 2026-01-31T08:00:00")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    cursor: Annotated[int | None, typer.Option(min=0, help="Go on below this index.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Search the log, newest first. The search is itself logged."""
+    query = LogQuery(
+        vendor=vendor,
+        event=event,
+        certificate=certificate,
+        request=request,
+        case=case,
+        since=since.astimezone() if since is not None else None,
+        before=cursor,
+        limit=limit,
+    )
+    page = open_office(config).search(query, actor=actor())
+    if as_json:
+        print_json(page_document(page))
+        return
+    for hit in page.hits:
+        entry = hit.entry
+        who = entry.get("vendor") or entry.get("actor") or entry.get("staff") or ""
+        more = entry.get("code") or (
+            f"{len(entry['cases'])} cases" if "cases" in entry else entry.get("reason") or ""
+        )
+        out.print(
+            f"{hit.index:>8}  {entry['time']}  {entry['type']:<22} {who:<16} {more}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if page.next_before is not None:
+        err.print(f"more: --cursor {page.next_before}")

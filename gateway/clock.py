@@ -1,0 +1,44 @@
+"""The only place that reads the clocks of the machine."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for what is written down, monotonic time for what is measured."""
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back; only differences mean something."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+        return datetime.now(tz=UTC)  # noqa: TID251  # the one call
+
+    def monotonic(self) -> float:
+        """Seconds since an unspecified moment."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits without blocking the event loop."""
+        await asyncio.sleep(seconds)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC with milliseconds, as `2026-01-31T08:00:00.000Z` (RFC 3339)."""
+    utc = moment.astimezone(UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"

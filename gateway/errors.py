@@ -1,0 +1,97 @@
+"""Typed errors of the gateway; gateway/http/problems.py maps each to HTTP."""
+
+
+class GatewayError(Exception):
+    """Base of this room's errors. Messages never hold case data.
+
+    GatewayError
+    ├── ConfigurationError        a setting is missing or wrong; nothing starts
+    ├── DatabaseUnavailableError  PostgreSQL does not answer
+    ├── NotFoundError             no such thing for this caller: foreign, recalled, unknown alike
+    ├── AlreadyExistsError        the name is taken
+    ├── RequestInvalidError       a parameter is malformed or out of bounds
+    ├── RoleNotAllowedError       the staff member's role does not cover this
+    ├── ReleaseDeniedError        the policy says no (carries a deny code)
+    ├── CredentialRefusedError    the certificate is not acceptable (carries a deny code)
+    ├── TokenRefusedError         the access token is not acceptable
+    ├── ClientRefusedError        the token endpoint refuses the client (RFC 6749, 5.2)
+    └── TrustStaleError           revocations have not been heard for too long
+    """
+
+    code = "INTERNAL"
+
+
+class ConfigurationError(GatewayError):
+    """A setting is missing or wrong; the message says which and the way out."""
+
+    code = "CONFIGURATION"
+
+
+class DatabaseUnavailableError(GatewayError):
+    """PostgreSQL does not answer."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class NotFoundError(GatewayError):
+    """No such thing for this caller."""
+
+    code = "NOT_FOUND"
+
+
+class AlreadyExistsError(GatewayError):
+    """The name is taken."""
+
+    code = "ALREADY_EXISTS"
+
+
+class RequestInvalidError(GatewayError):
+    """A parameter is malformed or out of bounds; the message names the parameter only."""
+
+    code = "SCHEMA_INVALID"
+
+
+class RoleNotAllowedError(GatewayError):
+    """The staff member's role does not cover this."""
+
+    code = "ROLE_NOT_ALLOWED"
+
+
+class ReleaseDeniedError(GatewayError):
+    """The policy says no."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class CredentialRefusedError(GatewayError):
+    """The certificate is not acceptable: unknown, revoked, expired, wrong contract or term."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class TokenRefusedError(GatewayError):
+    """The access token is missing or not acceptable (RFC 6750, 3.1)."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.description = description
+
+
+class ClientRefusedError(GatewayError):
+    """The token endpoint refuses (RFC 6749, 5.2); `error` is the OAuth error word."""
+
+    def __init__(self, error: str, code: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.code = code
+
+
+class TrustStaleError(GatewayError):
+    """Revocations have not been heard for too long: everybody is refused."""
+
+    code = "TRUST_STALE"

@@ -1,0 +1,84 @@
+"""A FastAPI application without its own error handling: errors travel on to the gate."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.types import ASGIApp
+from typing_extensions import override
+
+from gateway import __version__
+from gateway.http.problems import MEDIA_TYPE
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable; branch on this."},
+        "request_id": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+def problem_response(description: str) -> dict[str, Any]:
+    """An OpenAPI response object of a problem."""
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+class GatewayAPI(FastAPI):
+    """Routing and OpenAPI only: no middleware, no pages, nothing that answers by itself."""
+
+    def __init__(self, *, title: str, description: str) -> None:
+        super().__init__(
+            title=title,
+            description=description,
+            version=__version__,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+        )
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        return AsyncExitStackMiddleware(self.router)
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM_SCHEMA
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        components["securitySchemes"] = {
+            "mutualTLS": {
+                "type": "mutualTLS",
+                "description": "A registered client certificate.",
+            },
+            "boundToken": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "at+jwt",
+                "description": "RFC 9068 token, bound to the certificate (RFC 8705).",
+            },
+        }
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                for status, text in (
+                    ("401", "The certificate or the token is not accepted."),
+                    ("403", "The policy or your role does not allow it."),
+                    ("422", "The request does not fit its description."),
+                    ("503", "Log, store or revocation feed unavailable; nothing was released."),
+                ):
+                    operation["responses"].setdefault(status, problem_response(text))
+        return document

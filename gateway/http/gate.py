@@ -1,0 +1,217 @@
+"""What every request passes before any route: trust, token, and one place for refusals.
+
+A route cannot be reached around it, so authorization does not depend on each route's author.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from audit.entry import EntryValue, EventType
+from audit.errors import AuditError
+from gateway.clock import Clock
+from gateway.errors import TokenRefusedError
+from gateway.evidence import Evidence
+from gateway.http.problems import INTERNAL, MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of
+from gateway.identity.feed import TrustFeed
+from gateway.identity.principal import VendorPrincipal
+from gateway.logs import logger
+from keys.errors import TokenError, TokenExpiredError, TokenForeignError
+from keys.tokens import TokenAuthority
+
+PUBLIC_PATHS = frozenset(
+    {"/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/oauth2/token"}
+)
+_SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Gate(ABC):
+    """The part that both listeners share."""
+
+    listener: str
+
+    def __init__(
+        self, app: ASGIApp, *, trust: TrustFeed, evidence: Evidence, clock: Clock
+    ) -> None:
+        self._app = app
+        self._trust = trust
+        self._evidence = evidence
+        self._clock = clock
+
+    @abstractmethod
+    def admit(self, scope: Scope, thumbprint: bytes) -> None:
+        """Puts the principal into the request's state.
+
+        Raises:
+            GatewayError: the caller is not admitted.
+        """
+
+    @abstractmethod
+    def who(self, scope: Scope) -> dict[str, EntryValue]:
+        """What an entry about a refusal may say of the caller."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry."""
+        if scope["type"] != "http":
+            return
+        request_id = secrets.token_hex(12)
+        state: dict[str, Any] = scope["state"]
+        state["request_id"] = request_id
+        tls = scope["extensions"]["tls"]
+        thumbprint: bytes = tls["client_cert_thumbprint"]
+        state["thumbprint"] = thumbprint
+        id_header = (b"casegate-request-id", request_id.encode())
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                # A revocation heard while the answer was being made stops it here.
+                self.admit(scope, thumbprint)
+                started = True
+                message["headers"] = [*message["headers"], id_header, *_SECURITY_HEADERS]
+            await send(message)
+
+        try:
+            self.admit(scope, thumbprint)
+            await self._app(scope, receive, guarded_send)
+        except Exception as error:  # noqa: BLE001  # the one handler
+            if started:
+                logger().error("response.broken", error_type=type(error).__name__)
+                raise ConnectionAbortedError from None
+            problem = await self._refuse(scope, error)
+            await _send_problem(send, problem, request_id, id_header)
+
+    async def _refuse(self, scope: Scope, error: Exception) -> Problem:
+        """Records a refusal; a refusal that cannot be recorded is answered with 503."""
+        problem = problem_of(error)
+        if problem is INTERNAL:
+            logger().error("request.failed", error_type=type(error).__name__)
+        if getattr(error, "is_recorded", False):
+            return problem
+        try:
+            await self._evidence.record(
+                EventType.ACCESS_DENIED,
+                listener=self.listener,
+                request=scope["state"]["request_id"],
+                method=scope["method"],
+                route=_route_of(scope),
+                source=_source_of(scope),
+                certificate=scope["state"]["thumbprint"].hex(),
+                code=problem.code,
+                status=problem.status,
+                asked=scope["state"].get("asked"),
+                **self.who(scope),
+            )
+        except AuditError as unrecorded:
+            return problem_of(unrecorded)
+        return problem
+
+
+class VendorGate(Gate):
+    """The vendor listener's: certificate of a running contract, then a token bound to it."""
+
+    listener = "vendor"
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trust: TrustFeed,
+        tokens: TokenAuthority,
+        evidence: Evidence,
+        clock: Clock,
+    ) -> None:
+        super().__init__(app, trust=trust, evidence=evidence, clock=clock)
+        self._tokens = tokens
+
+    @override
+    def admit(self, scope: Scope, thumbprint: bytes) -> None:
+        now = self._clock.now()
+        principal = self._trust.view().vendor(thumbprint, now)
+        scope["state"]["principal"] = principal
+        if scope["path"] in PUBLIC_PATHS:
+            return
+        token = _bearer_of(scope)
+        b64 = str(scope["extensions"]["tls"]["client_cert_thumbprint_b64"])
+        try:
+            claims = self._tokens.verify(token, thumbprint_b64=b64, now=now)
+        except TokenExpiredError as error:
+            raise TokenRefusedError("TOKEN_EXPIRED", "expired") from error
+        except TokenForeignError as error:
+            raise TokenRefusedError("TOKEN_FOREIGN", "certificate-changed") from error
+        except TokenError as error:
+            raise TokenRefusedError("TOKEN_INVALID", "not-valid") from error
+        if (claims.client_id, claims.contract_id) != (principal.vendor_id, principal.contract_id):
+            raise TokenRefusedError("TOKEN_FOREIGN", "contract-changed")
+        scope["state"]["token_id"] = claims.token_id
+
+    @override
+    def who(self, scope: Scope) -> dict[str, EntryValue]:
+        principal: VendorPrincipal | None = scope["state"].get("principal")
+        if principal is None:
+            return {}
+        return {
+            "vendor": principal.vendor_id,
+            "contract": principal.contract_id,
+            "token": scope["state"].get("token_id"),
+        }
+
+
+class StaffGate(Gate):
+    """The company listener's: a staff certificate with a role; routes name the roles they take."""
+
+    listener = "company"
+
+    @override
+    def admit(self, scope: Scope, thumbprint: bytes) -> None:
+        scope["state"]["principal"] = self._trust.view().staff(thumbprint, self._clock.now())
+
+    @override
+    def who(self, scope: Scope) -> dict[str, EntryValue]:
+        principal = scope["state"].get("principal")
+        return {} if principal is None else {"staff": principal.staff_id, "role": principal.role}
+
+
+def _bearer_of(scope: Scope) -> str:
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
+        raise TokenRefusedError("TOKEN_MISSING", "")
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    if len(values) > 1 or scheme.lower() != "bearer" or not token:
+        raise TokenRefusedError("TOKEN_INVALID", "not-valid")
+    return str(token.strip())
+
+
+def _route_of(scope: Scope) -> str:
+    """The route's template; never the path itself, which the caller chose."""
+    return str(getattr(scope.get("route"), "path", "unrouted"))
+
+
+def _source_of(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return None if client is None else str(client[0])
+
+
+async def _send_problem(
+    send: Send, problem: Problem, request_id: str, id_header: tuple[bytes, bytes]
+) -> None:
+    body = problem.body(request_id)
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        id_header,
+        *_SECURITY_HEADERS,
+    ]
+    if problem.challenge is not None:
+        headers.append((b"www-authenticate", problem.challenge.encode()))
+    if problem.status == 503:  # noqa: PLR2004
+        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,125 @@
+"""Every error as an RFC 9457 problem: the one table from errors to HTTP."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as RoutingError
+
+from audit.errors import AuditUnavailableError
+from gateway.errors import (
+    AlreadyExistsError,
+    ClientRefusedError,
+    CredentialRefusedError,
+    DatabaseUnavailableError,
+    GatewayError,
+    NotFoundError,
+    ReleaseDeniedError,
+    RequestInvalidError,
+    RoleNotAllowedError,
+    TokenRefusedError,
+    TrustStaleError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A status, a stable code and a fixed sentence; nothing of the request is repeated."""
+
+    status: int
+    code: str
+    title: str
+    errors: tuple[dict[str, Any], ...] = ()
+    challenge: str | None = None
+    oauth_error: str | None = None
+
+    def body(self, request_id: str) -> bytes:
+        """The JSON body."""
+        content: dict[str, Any] = {
+            "type": f"urn:casegate:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.oauth_error is not None:
+            content["error"] = self.oauth_error  # RFC 6749, 5.2
+        if self.errors:
+            content["errors"] = list(self.errors)
+        return orjson.dumps(content)
+
+
+_BY_ERROR: dict[type[Exception], tuple[int, str]] = {
+    NotFoundError: (404, "There is no such thing here."),
+    AlreadyExistsError: (409, "The name is taken."),
+    RequestInvalidError: (422, "The request does not fit its description."),
+    RoleNotAllowedError: (403, "Your role does not cover this."),
+    ReleaseDeniedError: (403, "The policy does not allow this release."),
+    CredentialRefusedError: (401, "The client certificate is not accepted."),
+    TokenRefusedError: (401, "The access token is not accepted."),
+    ClientRefusedError: (400, "The token request is refused."),
+    TrustStaleError: (503, "Revocations cannot be heard; nobody is served."),
+    DatabaseUnavailableError: (503, "The store does not answer; nothing was released."),
+    AuditUnavailableError: (503, "The audit log does not answer; nothing was released."),
+}
+
+_ROUTING = {
+    404: ("NOT_FOUND", "There is no such thing here."),
+    405: ("METHOD_NOT_ALLOWED", "The method is not allowed here."),
+    413: ("BODY_TOO_LARGE", "The body is larger than this route takes."),
+}
+
+CODES = {
+    **{kind.code: kind for kind in _BY_ERROR if issubclass(kind, GatewayError)},
+    "AUDIT_UNAVAILABLE": AuditUnavailableError,
+}
+
+INTERNAL = Problem(500, "INTERNAL", "Something failed here; nothing was released.")
+
+
+def problem_of(error: Exception) -> Problem:
+    """Maps an error. Whatever is not in the table becomes a bare 500 that tells nothing."""
+    if isinstance(error, RequestValidationError):
+        # Location and rule, never the value that was sent.
+        errors = tuple(
+            {"location": [str(part) for part in item["loc"]], "reason": str(item["type"])}
+            for item in error.errors()
+        )
+        title = "The request does not fit its description."
+        return Problem(422, "SCHEMA_INVALID", title, errors[:50])
+    if isinstance(error, RoutingError):
+        code, title = _ROUTING.get(
+            error.status_code, ("SCHEMA_INVALID", "The request is refused.")
+        )
+        return Problem(error.status_code, code, title)
+    if isinstance(error, AuditUnavailableError):
+        return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
+    if isinstance(error, ClientRefusedError):
+        status = 401 if error.error == "invalid_client" else 400
+        title = _BY_ERROR[ClientRefusedError][1]
+        return Problem(status, error.code, title, oauth_error=error.error)
+    for kind in type(error).__mro__:
+        known = _BY_ERROR.get(kind)
+        if known is not None and isinstance(error, GatewayError):
+            return Problem(known[0], error.code, _title(error, known[1]), (), _challenge(error))
+    return INTERNAL
+
+
+def _title(error: GatewayError, default: str) -> str:
+    # Messages of these two are written for the caller and hold no data.
+    return str(error) if isinstance(error, RequestInvalidError | AlreadyExistsError) else default
+
+
+def _challenge(error: GatewayError) -> str | None:
+    """The RFC 6750 challenge of a refused token."""
+    if not isinstance(error, TokenRefusedError):
+        return None
+    if error.code == "TOKEN_MISSING":
+        return 'Bearer realm="casegate"'
+    return (
+        f'Bearer realm="casegate", error="invalid_token", error_description="{error.description}"'
+    )

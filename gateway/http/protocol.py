@@ -1,0 +1,148 @@
+"""uvicorn's HTTP protocol, taught the peer certificate, the live-connection registry and bounds.
+
+Neither uvicorn nor its ASGI scope tells which client certificate was presented; this subclass
+adds `scope["extensions"]["tls"]`. A test guards the hooks against a changed uvicorn.
+"""
+
+import asyncio
+from typing import Any, ClassVar
+
+import orjson
+from typing_extensions import override
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from gateway.identity.connections import ConnectionRegistry
+from keys.thumbprint import base64url, certificate_thumbprint
+
+MAX_HEADER_BYTES = 16 * 1024
+HEADER_SECONDS = 10.0
+
+
+class _HeadTooLargeError(Exception):
+    """Stops the parser, which wraps it in its own error and ends in send_400_response."""
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One connection of the worker whose `registry` it is bound to."""
+
+    registry: ClassVar[ConnectionRegistry]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._thumbprint = b""
+        self._tls: dict[object, object] = {}
+        self._head_bytes = 0
+        self._unfinished = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(  # type: ignore[override]  # as in the parent class
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        if certificate is None:
+            transport.abort()  # the context requires one; never serve without
+            return
+        self._thumbprint = certificate_thumbprint(certificate)
+        self._tls = {
+            "client_cert_thumbprint": self._thumbprint,
+            "client_cert_thumbprint_b64": base64url(self._thumbprint),
+            "tls_version": tls.version(),
+        }
+        self.registry.add(self._thumbprint, transport)
+        self._arm_head_timer()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm_head_timer()
+        self.registry.discard(self._thumbprint, self.transport)
+        super().connection_lost(exc)
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        self.scope["extensions"] = {"tls": self._tls}
+        if self._head_timer is None:
+            self._arm_head_timer()
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._disarm_head_timer()
+        self._unfinished = 0
+        super().on_headers_complete()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        # The parser holds a field back until it ends, so what arrives before the head is
+        # complete is counted here too.
+        if self._head_timer is not None:
+            if self._unfinished > MAX_HEADER_BYTES:
+                self._head_bytes = self._unfinished
+                self.send_400_response("")
+                return
+            self._unfinished += len(data)
+        super().data_received(data)
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is not HTTP, or too much of it, with a problem (RFC 9457)."""
+        status, code, title = 400, "SCHEMA_INVALID", "The request is not valid HTTP/1.1."
+        if self._head_bytes > MAX_HEADER_BYTES:
+            status, code = 431, "HEADERS_TOO_LARGE"
+            title = f"The request line and headers exceed {MAX_HEADER_BYTES} bytes."
+        body = orjson.dumps(
+            {
+                "type": f"urn:casegate:problem:{code}",
+                "title": title,
+                "status": status,
+                "code": code,
+            }
+        )
+        self.transport.write(
+            b"HTTP/1.1 %d Refused\r\ncontent-type: application/problem+json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(body), body)
+        )
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEADER_BYTES:
+            raise _HeadTooLargeError
+
+    def _arm_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._head_too_slow)
+
+    def _disarm_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_too_slow(self) -> None:
+        self._head_timer = None
+        self.transport.abort()
+
+
+def gateway_protocol(registry: ConnectionRegistry) -> type[HttpToolsProtocol]:
+    """Returns the protocol class of one worker, bound to its registry."""
+    return type("BoundProtocol", (GatewayProtocol,), {"registry": registry})

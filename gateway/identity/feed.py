@@ -1,0 +1,147 @@
+"""Hears every change of trust within milliseconds, and knows when it has stopped hearing."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import args_row
+
+from gateway.clock import Clock
+from gateway.errors import TrustStaleError
+from gateway.identity.connections import ConnectionRegistry
+from gateway.identity.trust import CredentialRecord, TrustView
+from gateway.logs import logger
+
+CHANNEL = "casegate_trust"
+ACK_CHANNEL = "casegate_trust_ack"
+_HEARTBEAT_SECONDS = 0.5
+_RETRY_SECONDS = 0.2
+# Longer than a heartbeat and its query by far, shorter than the 5 s after which all are refused.
+_QUERY_SECONDS = 3.0
+
+_EPOCH = "SELECT epoch FROM casegate.trust"
+_VIEW = "SELECT * FROM casegate.trust_view()"
+_HEARD = """
+INSERT INTO casegate.worker (worker_id, listener, host, pid, epoch) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (worker_id) DO UPDATE SET epoch = excluded.epoch, heard_at = clock_timestamp()
+"""
+_ACKNOWLEDGE = """
+INSERT INTO casegate.trust_acknowledgement (worker_id, epoch, connections_closed)
+VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+class TrustFeed:
+    """Keeps a worker's TrustView current (LISTEN/NOTIFY with a heartbeat).
+
+    `view()` is what every request asks. When nothing has been heard for `stale_seconds`, it
+    refuses, and live connections are cut: a worker that cannot hear a revocation serves nobody.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        listener: str,
+        registry: ConnectionRegistry,
+        clock: Clock,
+        stale_seconds: float,
+    ) -> None:
+        self._conninfo = conninfo
+        self._listener = listener
+        self._registry = registry
+        self._clock = clock
+        self._stale_seconds = stale_seconds
+        self._view = TrustView(0, [])
+        self._heard_at = float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ready = asyncio.Event()
+        self.worker_id: UUID = uuid4()
+
+    async def start(self, *, wait_seconds: float = 10.0) -> None:
+        """Begins to listen and waits for the first view (or goes on without: all refused)."""
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), wait_seconds)
+
+    async def close(self) -> None:
+        """Stops listening and takes this worker off the list."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(psycopg.Error, TimeoutError):
+            async with asyncio.timeout(1):
+                async with await self._connect() as connection:
+                    await connection.execute(
+                        "DELETE FROM casegate.worker WHERE worker_id = %s", (self.worker_id,)
+                    )
+
+    def view(self) -> TrustView:
+        """The current view.
+
+        Raises:
+            TrustStaleError: nothing has been heard for too long.
+        """
+        if self._clock.monotonic() - self._heard_at > self._stale_seconds:
+            raise TrustStaleError("revocations have not been heard for too long")
+        return self._view
+
+    async def _connect(self) -> psycopg.AsyncConnection:
+        return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    while True:
+                        async with asyncio.timeout(_QUERY_SECONDS):
+                            await self._refresh(connection)
+                        notices = connection.notifies(timeout=_HEARTBEAT_SECONDS, stop_after=1)
+                        async for _notice in notices:
+                            pass
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                logger().warning("trust.unheard", error_type=type(error).__name__)
+                await self._clock.sleep(_RETRY_SECONDS)
+
+    async def _refresh(self, connection: psycopg.AsyncConnection) -> None:
+        asked_at = self._clock.monotonic()
+        row = await (await connection.execute(_EPOCH)).fetchone()
+        assert row is not None
+        epoch = int(row[0])
+        if epoch != self._view.epoch:
+            cursor = connection.cursor(row_factory=args_row(CredentialRecord))
+            await cursor.execute(_VIEW)
+            self._view = TrustView(epoch, await cursor.fetchall())
+            self._heard_at = asked_at
+            closed = self._cut()
+            async with connection.pipeline():
+                await connection.execute(_ACKNOWLEDGE, (self.worker_id, epoch, closed))
+                await connection.execute(f"NOTIFY {ACK_CHANNEL}")
+            logger().info("trust.changed", epoch=epoch, connections=closed)
+        self._heard_at = asked_at
+        self._ready.set()
+        await connection.execute(
+            _HEARD, (self.worker_id, self._listener, socket.gethostname(), os.getpid(), epoch)
+        )
+
+    async def _watch(self) -> None:
+        """Cuts connections whose contract or certificate ends, and all of them when stale."""
+        was_stale = False
+        while True:
+            await self._clock.sleep(_HEARTBEAT_SECONDS)
+            is_stale = self._clock.monotonic() - self._heard_at > self._stale_seconds
+            if is_stale:
+                closed = self._registry.cut(lambda _thumbprint: False)
+                if not was_stale:
+                    logger().error("trust.stale", connections=closed)
+            else:
+                self._cut()
+            was_stale = is_stale
+
+    def _cut(self) -> int:
+        now = self._clock.now()
+        return self._registry.cut(lambda thumbprint: self._view.is_live(thumbprint, now))

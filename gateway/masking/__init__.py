@@ -1,0 +1,1 @@
+"""Turns one case into what one vendor may see: transforms, pseudonyms and compiled projections."""

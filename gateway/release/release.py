@@ -1,0 +1,197 @@
+"""Releases masked cases to a vendor: decide, fetch, mask, log, hand over, in that order."""
+
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+from typing_extensions import override
+
+from audit.entry import EntryValue, EventType
+from audit.log import Receipt
+from gateway.cases.reader import VendorCaseReader
+from gateway.cases.record import JsonValue, StoredCase, open_record
+from gateway.clock import Clock, rfc3339
+from gateway.errors import NotFoundError
+from gateway.evidence import Evidence
+from gateway.identity.principal import VendorPrincipal
+from gateway.release.cursor import CursorCipher
+from gateway.release.profiles import ReleaseProfile, ReleaseProfiles
+from keys.kek import KeyEncryptionKey
+from policies.fields import Stage
+
+MAX_PAGE = 500
+NEWLINE = b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessContext:
+    """What is known of one request beside its principal; all of it may stand in the log."""
+
+    request_id: str
+    token_id: str
+    route: str
+    source: str | None
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Bytes that may leave, because their entry is durable."""
+
+    body: bytes
+    receipt: Receipt
+    next_cursor: str | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return f"Released(bytes={len(self.body)}, index={self.receipt.index})"
+
+
+class Release:
+    """The release use case of one worker."""
+
+    def __init__(
+        self,
+        *,
+        reader: VendorCaseReader,
+        profiles: ReleaseProfiles,
+        kek: KeyEncryptionKey,
+        cursors: CursorCipher,
+        evidence: Evidence,
+        clock: Clock,
+    ) -> None:
+        self._reader = reader
+        self._profiles = profiles
+        self._kek = kek
+        self._cursors = cursors
+        self._evidence = evidence
+        self._clock = clock
+
+    async def one(
+        self, principal: VendorPrincipal, case_ref: str, context: AccessContext
+    ) -> Released:
+        """One case at the bulk stage.
+
+        Raises:
+            NotFoundError: not this vendor's, recalled, or unknown: one answer for all three.
+            ReleaseDeniedError: the policy says no.
+            AuditUnavailableError, DatabaseUnavailableError: nothing was released.
+        """
+        profile = self._decide(principal, context)
+        case = await self._reader.find(principal.vendor_id, principal.contract_id, case_ref)
+        if case is None:
+            raise NotFoundError("no such case for this vendor")
+        body = orjson.dumps(self._project(case, profile))
+        receipt = await self._log(principal, context, profile, [case], body)
+        return Released(body, receipt)
+
+    async def page(
+        self,
+        principal: VendorPrincipal,
+        context: AccessContext,
+        *,
+        assignment: str | None,
+        cursor: str | None,
+        limit: int,
+        as_lines: bool,
+    ) -> Released:
+        """A page of cases in the order of their assignment, as JSON or as NDJSON lines.
+
+        Raises:
+            RequestInvalidError: the cursor is not one of this listing.
+            ReleaseDeniedError: the policy says no.
+            AuditUnavailableError, DatabaseUnavailableError: nothing was released.
+        """
+        profile = self._decide(principal, context)
+        listing = f"cases/{principal.vendor_id}/{principal.contract_id}/{assignment or ''}"
+        after = int(self._cursors.open(cursor, listing=listing)) if cursor else 0
+        cases = await self._reader.page(
+            principal.vendor_id,
+            principal.contract_id,
+            assignment=assignment,
+            after=after,
+            limit=limit + 1,
+        )
+        following = None
+        if len(cases) > limit:
+            cases = cases[:limit]
+            following = self._cursors.seal(str(cases[-1].sequence), listing=listing)
+        items = [self._project(case, profile) for case in cases]
+        if as_lines:
+            body = b"".join(orjson.dumps(item) + NEWLINE for item in items)
+        else:
+            body = orjson.dumps({"items": items, "next_cursor": following})
+        receipt = await self._log(principal, context, profile, cases, body)
+        return Released(body, receipt, following)
+
+    async def assignments(
+        self, principal: VendorPrincipal, *, cursor: str | None, limit: int
+    ) -> bytes:
+        """A page of the vendor's assignments: ids, dates and counts, nothing of a case.
+
+        Raises:
+            RequestInvalidError: the cursor is not one of this listing.
+            DatabaseUnavailableError: the store does not answer.
+        """
+        listing = f"assignments/{principal.vendor_id}/{principal.contract_id}"
+        after = self._cursors.open(cursor, listing=listing) if cursor else ""
+        found = await self._reader.assignments(
+            principal.vendor_id, principal.contract_id, after=after, limit=limit + 1
+        )
+        following = None
+        if len(found) > limit:
+            found = found[:limit]
+            following = self._cursors.seal(found[-1].assignment_id, listing=listing)
+        items = [
+            {
+                "assignment_id": item.assignment_id,
+                "created_at": rfc3339(item.created_at),
+                "cases": item.cases,
+            }
+            for item in found
+        ]
+        return orjson.dumps({"items": items, "next_cursor": following})
+
+    def _decide(self, principal: VendorPrincipal, context: AccessContext) -> ReleaseProfile:
+        return self._profiles.decide(
+            principal,
+            purpose=context.purpose,
+            stage=Stage.BULK,
+            at=self._clock.now(),
+            source=context.source,
+        )
+
+    def _project(self, case: StoredCase, profile: ReleaseProfile) -> dict[str, JsonValue]:
+        record = open_record(case, self._kek)
+        # What the gateway knows of the case itself; a column of the file cannot stand in for it.
+        record["case_ref"] = case.case_id.hex
+        record["assignment_id"] = case.assignment_id
+        record["case_status"] = case.status
+        record["assigned_at"] = rfc3339(case.assigned_at)
+        return profile.projection.apply(record)
+
+    async def _log(
+        self,
+        principal: VendorPrincipal,
+        context: AccessContext,
+        profile: ReleaseProfile,
+        cases: list[StoredCase],
+        body: bytes,
+    ) -> Receipt:
+        fields: dict[str, EntryValue] = {
+            "vendor": principal.vendor_id,
+            "contract": principal.contract_id,
+            "certificate": principal.thumbprint.hex(),
+            "token": context.token_id,
+            "request": context.request_id,
+            "route": context.route,
+            "source": context.source,
+            "purpose": context.purpose,
+            "stage": Stage.BULK.value,
+            "policy": profile.policy_digest,
+            "profile": profile.profile_digest,
+            "cases": [case.commitment.hex() for case in cases],
+            "bytes": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
+        }
+        return await self._evidence.record(EventType.ACCESS_RELEASE, **fields)

@@ -1,0 +1,1 @@
+"""Running it: one supervisor, worker processes for each listener, one publisher of the log."""

@@ -1,0 +1,32 @@
+"""Entry of the supervisor's child processes: `python -m gateway.serving.child CONFIG KIND …`."""
+
+import os
+import sys
+from pathlib import Path
+
+from audit.errors import AuditError
+from gateway.errors import GatewayError
+from gateway.serving.publishing import run_publisher
+from gateway.serving.worker import run_worker
+from keys.errors import KeyManagementError
+from policies.errors import PolicyError
+
+
+def main() -> int:
+    """Runs one child until it is told to stop."""
+    config, kind, *rest = sys.argv[1:]
+    owner_url = os.environ.pop("CASEGATE_OWNER_URL")
+    try:
+        if kind == "publisher":
+            run_publisher(Path(config), owner_url)
+        else:
+            listener, socket_fd, ready_fd = rest
+            run_worker(listener, Path(config), owner_url, int(socket_fd), int(ready_fd))
+    except (GatewayError, KeyManagementError, PolicyError, AuditError) as error:
+        sys.stderr.write(f"casegate: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

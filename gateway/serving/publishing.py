@@ -1,0 +1,52 @@
+"""The publisher process: the only one that reads the log's signing key."""
+
+import signal
+import threading
+from pathlib import Path
+
+from audit.errors import AuditError, AuditUnavailableError
+from audit.publisher import Publisher
+from gateway.app import log_signer
+from gateway.clock import SystemClock
+from gateway.errors import DatabaseUnavailableError
+from gateway.logs import configure_logs, logger
+from gateway.settings import load_settings
+from gateway.store.database import Database, connect
+
+ROUND_SECONDS = 0.5
+
+
+def run_publisher(config: Path, owner_url: str) -> None:
+    """Signs a checkpoint at each round in which the log grew, until SIGTERM.
+
+    A log that contradicts what was signed stops it for good, with an alarm: it signs nothing
+    more until a person has looked.
+    """
+    configure_logs()
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = load_settings(config)
+    database = Database(owner_url, settings)
+    signer = log_signer(settings)
+    clock = SystemClock()
+    while not stopping.is_set():
+        try:
+            connection = connect(database.conninfo("publisher", bounded=False))
+        except DatabaseUnavailableError:
+            stopping.wait(ROUND_SECONDS)
+            continue
+        publisher = Publisher(connection, signer, settings.audit.origin)
+        try:
+            while not stopping.is_set():
+                publisher.publish_once(clock.now())
+                stopping.wait(ROUND_SECONDS)
+            publisher.publish_once(clock.now())
+        except AuditUnavailableError:
+            logger().warning("publisher.unheard")
+            stopping.wait(ROUND_SECONDS)
+        except AuditError as error:
+            logger().critical("publisher.stopped", error_type=type(error).__name__)
+            stopping.wait()
+        finally:
+            connection.close()

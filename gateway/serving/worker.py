@@ -1,0 +1,90 @@
+"""One worker process: an application behind uvicorn, on a socket that the supervisor made."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from gateway.app import CompanyListener, Listener, VendorListener
+from gateway.clock import SystemClock
+from gateway.http.protocol import gateway_protocol
+from gateway.logs import configure_logs, logger
+from gateway.serving.tls import server_context
+from gateway.settings import load_settings
+from gateway.store.database import Database
+
+READY = b"r"
+_GRACEFUL_SECONDS = 5
+_MAX_CONNECTIONS = 2000
+_KEEP_ALIVE_SECONDS = 75
+
+
+def run_worker(kind: str, config: Path, owner_url: str, socket_fd: int, ready_fd: int) -> None:
+    """Serves until SIGTERM. Writes one byte to `ready_fd` once it accepts."""
+    configure_logs()
+    # uvicorn logs exceptions with their tracebacks, whose frames hold requests: never here.
+    for name in ("uvicorn.error", "uvicorn.access", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # noqa: TID251  # to silence it
+    _die_with_parent()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(kind, config, owner_url, socket_fd, ready_fd))
+
+
+async def _serve(kind: str, config: Path, owner_url: str, socket_fd: int, ready_fd: int) -> None:
+    settings = load_settings(config)
+    database = Database(owner_url, settings)
+    clock = SystemClock()
+    listener: Listener = (
+        VendorListener(database, clock) if kind == "vendor" else CompanyListener(database, clock)
+    )
+    asyncio.get_running_loop().set_exception_handler(_report_loop_error)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            listener.application,
+            http=gateway_protocol(listener.registry),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+            limit_concurrency=_MAX_CONNECTIONS,
+            backlog=1024,
+            ssl_context_factory=lambda _config, _default: server_context(
+                settings, listener.client_authorities
+            ),
+        )
+    )
+    await listener.start()
+    serving = asyncio.create_task(server.serve(sockets=[socket.socket(fileno=socket_fd)]))
+    while not server.started and not serving.done():
+        await clock.sleep(0.01)
+    if server.started:
+        os.write(ready_fd, READY)
+        logger().info("worker.ready", listener=kind, worker=str(os.getpid()))
+    os.close(ready_fd)
+    try:
+        await serving
+    finally:
+        await listener.close()
+
+
+def _report_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    logger().error("loop.error", error_type=type(error).__name__)
+
+
+def _die_with_parent() -> None:
+    """Ends this process when the supervisor is killed: no worker serves unwatched (Linux)."""
+    import ctypes  # noqa: PLC0415
+
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded trial server, migrations, roles and connections."""

@@ -1,0 +1,1 @@
+"""Keys and certificates: issue, verify, rotate, revoke; tokens; envelope encryption."""
