@@ -1,7 +1,7 @@
 """Shuts a certificate or a vendor out, and measures when the last worker obeyed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from cryptography.x509 import ReasonFlags
@@ -11,7 +11,8 @@ from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
 from gateway.identity.feed import ACK_CHANNEL
 
-ACKNOWLEDGE_SECONDS = 3.0
+ACKNOWLEDGE_TIME = timedelta(seconds=3)
+_POLL_SECONDS = 0.1
 
 _LIVE_WORKERS = """
 SELECT count(*) FROM casegate.worker WHERE heard_at > clock_timestamp() - interval '3 seconds'
@@ -143,13 +144,12 @@ def _await_workers(
     assert live is not None
     workers = int(live[0])
     effect = _effect(connection, credentials, workers, epoch, revoked_at, index)
-    if effect.is_complete:
-        return effect
-    # Every acknowledgement is notified; the generator ends at the timeout.
-    for _notice in connection.notifies(timeout=ACKNOWLEDGE_SECONDS):
+    while not effect.is_complete and (_clock(connection) - revoked_at) < ACKNOWLEDGE_TIME:
+        # Each acknowledgement is notified. The generator holds the connection until it ends, so
+        # nothing may be asked inside the loop.
+        for _notice in connection.notifies(timeout=_POLL_SECONDS, stop_after=1):
+            pass
         effect = _effect(connection, credentials, workers, epoch, revoked_at, index)
-        if effect.is_complete:
-            break
     return effect
 
 
