@@ -85,6 +85,8 @@ def sample_portfolio(
     file: Annotated[Path, typer.Argument(help="FILE.csv or FILE.ndjson.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same cases.")] = 1,
     encoding: Annotated[str, typer.Option(help="utf-8, utf-8-sig or gb18030.")] = "utf-8",
+    _config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
 ) -> None:
     """Write invented but believable Chinese cases, for trials and benchmarks."""
     if encoding not in {"utf-8", "utf-8-sig", "gb18030"}:
@@ -103,11 +105,16 @@ def sample_portfolio(
             )
         except OSError as error:
             raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from error
-    out.print(f"{count} cases in {file}", soft_wrap=True)
+    if as_json:
+        print_json({"cases": count, "file": str(file)})
+    else:
+        out.print(f"{count} cases in {file}", soft_wrap=True)
 
 
 def openapi(
     api: Annotated[str, typer.Argument(help="vendor or company")],
+    _config: ConfigOption = DEFAULT_CONFIG,
+    _as_json: JSONOption = True,
 ) -> None:
     """Print the OpenAPI 3.1 description of an API."""
     if api == "vendor":

@@ -1,16 +1,14 @@
 """Imports a case file for a vendor: good rows in, bad rows out to be mended, twice is once.
 
 Rows go in by chunks, each a transaction of its own with its log entry; an import that was killed
-is simply run again.
+is simply run again. While the database works on a chunk, the next one is parsed.
 """
 
 import hashlib
-import secrets
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 import psycopg
 
@@ -19,69 +17,29 @@ from gateway.clock import Clock
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
 from gateway.portfolio.columns import RawRow
-from gateway.portfolio.reader import open_portfolio
+from gateway.portfolio.reader import PortfolioFile, open_portfolio
 from gateway.portfolio.reasons import ErrorCode, reason
 from gateway.portfolio.rejects import RejectsWriter
 from gateway.portfolio.rows import CaseRow, RowError, RowParser
-from gateway.portfolio.sealing import RowMacs, RowSealer, SealedRow
+from gateway.portfolio.sealing import CaseToken, RowSealer
+from gateway.portfolio.storing import ChunkOutcome, ChunkStore
 from keys.kek import KeyEncryptionKey
 from keys.secret import Secret
-from policies.fields import FieldCatalog, load_field_catalog
+from policies.fields import load_field_catalog
 
 CHUNK_ROWS = 1000
 MAX_REPORTED_ERRORS = 200
-_LOCK = 7310202  # one import at a time, so that a vendor's keyset order is the commit order
-
-_KNOWN = """
-SELECT r.source_mac, r.content_mac, r.case_id, a.vendor_id, a.contract_id
-  FROM casegate.case_record r
-  LEFT JOIN casegate.assigned_case a ON a.case_id = r.case_id AND a.status <> 'recalled'
- WHERE r.source_mac = ANY(%s)
-"""
-_CHANGE = """
-UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, kek_id = %s, wrapped_key = %s,
-       sealed = %s, holder_vendor_id = %s, updated_at = %s WHERE case_id = %s
-"""
-_ASSIGN_AGAIN = """
-INSERT INTO casegate.assigned_case
-       (vendor_id, contract_id, case_ref, case_id, assignment_id, commitment, assigned_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (vendor_id, contract_id, case_ref) DO UPDATE
-   SET assignment_id = excluded.assignment_id, commitment = excluded.commitment,
-       assigned_at = excluded.assigned_at, status = 'assigned', recalled_at = NULL,
-       sequence = DEFAULT
-"""
-# COPY does not write into tables under row-level security; a temporary table takes the rows first.
-_STAGE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
-  place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea, kek_id text,
-  wrapped_key bytea, sealed bytea, case_ref text, commitment bytea) ON COMMIT DELETE ROWS
-"""
-_STAGED_TYPES = [
-    *("int4", "uuid", "bytea", "bytea", "bytea", "text", "bytea", "bytea", "text", "bytea")
-]
-_STORE_CASES = """
-INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
-       kek_id, wrapped_key, sealed)
-SELECT case_id, %s, source_mac, content_mac, person_mac, kek_id, wrapped_key, sealed
-  FROM staged_case ORDER BY place
-"""
-_STORE_ASSIGNED = """
-INSERT INTO casegate.assigned_case (vendor_id, contract_id, case_ref, case_id, assignment_id,
-       commitment, assigned_at)
-SELECT %s, %s, case_ref, case_id, %s, commitment, %s FROM staged_case ORDER BY place
-"""
 
 Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ImportKeys:
-    """The keys of an import; `case_token` makes the vendor's reference of a case id in hex."""
+    """The keys of an import."""
 
     kek: KeyEncryptionKey
     index: Secret
-    case_token: Callable[[str], str]
+    case_token: CaseToken
 
 
 @dataclass(slots=True)
@@ -101,20 +59,11 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    content_mac: bytes
-    case_id: UUID
-    vendor_id: str | None
-    contract_id: str | None
+class _Pending:
+    """A chunk that the database works on, with its rows as they stood in the file."""
 
-
-@dataclass(slots=True)
-class _Plan:
-    """What a chunk will write."""
-
-    fresh: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
-    again: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
-    changed: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
+    raws: dict[int, RawRow]
+    outcome: Future[ChunkOutcome]
 
 
 class PortfolioImport:
@@ -136,10 +85,7 @@ class PortfolioImport:
         self._keys = keys
         self._clock = clock
         self._actor = actor
-        self._catalog: FieldCatalog = load_field_catalog()
-        self._sealer = RowSealer(keys.index, keys.kek, contract_id)
         self._report = ImportReport()
-        self._file_sha256 = b""
 
     def run(self, path: Path, *, rejects: Path, progress: Progress) -> ImportReport:
         """Imports a file; `progress(bytes read, bytes in all, rows)` is called at each chunk.
@@ -151,30 +97,75 @@ class PortfolioImport:
         """
         self._verify_contract()
         report = self._report
-        with open_portfolio(path, self._catalog) as file:
-            self._file_sha256 = _digest_of(path)
-            parser = RowParser(file.columns)
+        with open_portfolio(path, load_field_catalog()) as file:
+            digest = _digest_of(path)
+            store = self._chunk_store(digest)
             with RejectsWriter(rejects, file.columns) as rejected:
-                chunk: list[tuple[RawRow, CaseRow]] = []
-                for raw in file.rows():
-                    report.rows += 1
-                    parsed = parser.parse(raw)
-                    if isinstance(parsed, CaseRow):
-                        chunk.append((raw, parsed))
-                    else:
-                        self._reject(rejected, raw, parsed)
-                    if len(chunk) >= CHUNK_ROWS:
-                        self._write(chunk, rejected)
-                        chunk = []
-                    if report.rows % CHUNK_ROWS == 0:
-                        progress(file.bytes_read, file.size, report.rows)
-                self._write(chunk, rejected)
-                progress(file.size, file.size, report.rows)
+                self._transfer(file, store, rejected, progress)
                 report.rejects_file = rejected.path if rejected.count else None
+            report.assignment_id = store.assignment_id
             report.unknown_columns = file.unknown_columns
             report.forbidden_columns = file.forbidden_columns
-        self._log_end()
+        self._log_end(digest)
         return report
+
+    def _transfer(
+        self,
+        file: PortfolioFile,
+        store: ChunkStore,
+        rejected: RejectsWriter,
+        progress: Progress,
+    ) -> None:
+        report = self._report
+        parser = RowParser(file.columns)
+        chunk: list[CaseRow] = []
+        raws: dict[int, RawRow] = {}
+        pending: _Pending | None = None
+        # One chunk in the database at a time, so that chunks commit in the order of the file.
+        with ThreadPoolExecutor(max_workers=1) as writer:
+            for raw in file.rows():
+                report.rows += 1
+                parsed = parser.parse(raw)
+                if isinstance(parsed, CaseRow):
+                    chunk.append(parsed)
+                    raws[parsed.line] = raw
+                else:
+                    self._reject(rejected, raw, parsed)
+                if len(chunk) >= CHUNK_ROWS:
+                    self._settle(pending, rejected)
+                    pending = _Pending(raws, writer.submit(store.store, chunk))
+                    chunk, raws = [], {}
+                if report.rows % CHUNK_ROWS == 0:
+                    progress(file.bytes_read, file.size, report.rows)
+            self._settle(pending, rejected)
+            if chunk:
+                self._settle(_Pending(raws, writer.submit(store.store, chunk)), rejected)
+        progress(file.size, file.size, report.rows)
+
+    def _settle(self, pending: _Pending | None, rejected: RejectsWriter) -> None:
+        """Waits for a chunk and counts what became of it."""
+        if pending is None:
+            return
+        outcome = pending.outcome.result()
+        self._report.assigned += outcome.assigned
+        self._report.changed += outcome.changed
+        self._report.unchanged += outcome.unchanged
+        code = ErrorCode.ASSIGNED_ELSEWHERE
+        for row in outcome.elsewhere:
+            error = RowError(row.line, "", code, reason(code))
+            self._reject(rejected, pending.raws[row.line], [error])
+
+    def _chunk_store(self, file_sha256: bytes) -> ChunkStore:
+        return ChunkStore(
+            self._connection,
+            vendor_id=self._vendor_id,
+            contract_id=self._contract_id,
+            sealer=RowSealer(self._keys.index, self._keys.kek, self._contract_id),
+            case_token=self._keys.case_token,
+            file_sha256=file_sha256,
+            clock=self._clock,
+            actor=self._actor,
+        )
 
     def _verify_contract(self) -> None:
         found = self._connection.execute(
@@ -189,149 +180,13 @@ class PortfolioImport:
                 f" {self._contract_id}"
             )
 
-    def _write(self, chunk: list[tuple[RawRow, CaseRow]], rejected: RejectsWriter) -> None:
-        if not chunk:
-            return
-        macs = [self._sealer.macs(row) for _raw, row in chunk]
-        with self._connection.transaction():
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            known = {
-                bytes(row[0]): _Known(bytes(row[1]), row[2], row[3], row[4])
-                for row in self._connection.execute(_KNOWN, ([mac.source for mac in macs],))
-            }
-            plan = _Plan()
-            elsewhere: list[tuple[RawRow, CaseRow]] = []
-            for (raw, row), mac in zip(chunk, macs, strict=True):
-                if not self._plan(plan, row, mac, known.get(mac.source)):
-                    elsewhere.append((raw, row))
-            self._store(plan)
-        for raw, row in elsewhere:
-            code = ErrorCode.ASSIGNED_ELSEWHERE
-            self._reject(rejected, raw, [RowError(row.line, "", code, reason(code))])
-
-    def _plan(self, plan: _Plan, row: CaseRow, macs: RowMacs, known: _Known | None) -> bool:
-        """Sorts a row into the plan; False when another contract holds its case."""
-        if known is None:
-            plan.fresh.append((macs, self._sealer.seal(row, macs, None)))
-            return True
-        if known.vendor_id is None:
-            plan.again.append((macs, self._sealer.seal(row, macs, known.case_id)))
-            return True
-        if (known.vendor_id, known.contract_id) != (self._vendor_id, self._contract_id):
-            return False
-        if known.content_mac == macs.content:
-            self._report.unchanged += 1
-        else:
-            plan.changed.append((macs, self._sealer.seal(row, macs, known.case_id)))
-        return True
-
-    def _store(self, plan: _Plan) -> None:
-        now = self._clock.now()
-        assigned = plan.fresh + plan.again
-        if assigned:
-            self._ensure_assignment()
-        with self._connection.cursor() as cursor:
-            if plan.fresh:
-                self._copy(cursor, plan.fresh, now)
-            for macs, row in plan.again + plan.changed:
-                sealed = row.sealed
-                cursor.execute(
-                    _CHANGE,
-                    (
-                        macs.content,
-                        macs.person,
-                        sealed.kek_id,
-                        sealed.wrapped_key,
-                        sealed.ciphertext,
-                        self._vendor_id,
-                        now,
-                        row.case_id,
-                    ),
-                )
-            for _macs, row in plan.again:
-                cursor.execute(_ASSIGN_AGAIN, self._assignment_row(row))
-            for _macs, row in plan.changed:
-                cursor.execute(
-                    "UPDATE casegate.assigned_case SET commitment = %s"
-                    " WHERE case_id = %s AND status <> 'recalled'",
-                    (row.commitment, row.case_id),
-                )
-        if assigned or plan.changed:
-            record_with_change(
-                self._connection,
-                EventType.CASE_ASSIGNED,
-                at=now,
-                actor=self._actor,
-                vendor=self._vendor_id,
-                contract=self._contract_id,
-                assignment=self._report.assignment_id,
-                file_sha256=self._file_sha256.hex(),
-                cases=[row.commitment.hex() for _macs, row in assigned],
-                changed=[row.commitment.hex() for _macs, row in plan.changed],
-            )
-        self._report.assigned += len(assigned)
-        self._report.changed += len(plan.changed)
-
-    def _copy(
-        self, cursor: psycopg.Cursor, rows: list[tuple[RowMacs, SealedRow]], now: datetime
-    ) -> None:
-        cursor.execute(_STAGE)
-        with cursor.copy("COPY staged_case FROM STDIN (FORMAT binary)") as copy:
-            copy.set_types(_STAGED_TYPES)
-            for place, (macs, row) in enumerate(rows):
-                sealed = row.sealed
-                copy.write_row(
-                    (
-                        place,
-                        row.case_id,
-                        macs.source,
-                        macs.content,
-                        macs.person,
-                        sealed.kek_id,
-                        sealed.wrapped_key,
-                        sealed.ciphertext,
-                        self._keys.case_token(row.case_id.hex),
-                        row.commitment,
-                    )
-                )
-        cursor.execute(_STORE_CASES, (self._vendor_id,))
-        assignment = self._report.assignment_id
-        cursor.execute(_STORE_ASSIGNED, (self._vendor_id, self._contract_id, assignment, now))
-
-    def _assignment_row(self, row: SealedRow) -> tuple[object, ...]:
-        return (
-            self._vendor_id,
-            self._contract_id,
-            self._keys.case_token(row.case_id.hex),
-            row.case_id,
-            self._report.assignment_id,
-            row.commitment,
-            self._clock.now(),
-        )
-
-    def _ensure_assignment(self) -> None:
-        if self._report.assignment_id is not None:
-            return
-        stamp = self._clock.now().strftime("%Y%m%dT%H%M%S")
-        self._report.assignment_id = f"asg-{stamp}-{secrets.token_hex(4)}"
-        self._connection.execute(
-            "INSERT INTO casegate.assignment (assignment_id, vendor_id, contract_id, file_sha256)"
-            " VALUES (%s, %s, %s, %s)",
-            (
-                self._report.assignment_id,
-                self._vendor_id,
-                self._contract_id,
-                self._file_sha256,
-            ),
-        )
-
     def _reject(self, rejected: RejectsWriter, raw: RawRow, errors: list[RowError]) -> None:
         rejected.write(raw, errors)
         self._report.rejected += 1
         room = MAX_REPORTED_ERRORS - len(self._report.errors)
         self._report.errors.extend(errors[:room])
 
-    def _log_end(self) -> None:
+    def _log_end(self, file_sha256: bytes) -> None:
         report = self._report
         with self._connection.transaction():
             record_with_change(
@@ -342,7 +197,7 @@ class PortfolioImport:
                 vendor=self._vendor_id,
                 contract=self._contract_id,
                 assignment=report.assignment_id,
-                file_sha256=self._file_sha256.hex(),
+                file_sha256=file_sha256.hex(),
                 rows=report.rows,
                 assigned=report.assigned,
                 changed=report.changed,

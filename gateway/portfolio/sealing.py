@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID, uuid4
@@ -17,6 +18,9 @@ from keys.secret import Secret
 
 _SALT_BYTES = 16
 COMMITMENT_BYTES = 16
+
+CaseToken = Callable[[str], str]
+"""Makes the vendor's reference of a case id in hex."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,245 @@
+"""Stores chunks of sealed cases: recognises what is known, writes the rest, logs what it did."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from audit.entry import EventType
+from gateway.clock import Clock
+from gateway.evidence import record_with_change
+from gateway.portfolio.rows import CaseRow
+from gateway.portfolio.sealing import CaseToken, RowMacs, RowSealer, SealedRow
+
+_LOCK = 7310202  # one import at a time, so that a vendor's keyset order is the commit order
+
+_KNOWN = """
+SELECT r.source_mac, r.content_mac, r.case_id, a.vendor_id, a.contract_id
+  FROM casegate.case_record r
+  LEFT JOIN casegate.assigned_case a ON a.case_id = r.case_id AND a.status <> 'recalled'
+ WHERE r.source_mac = ANY(%s)
+"""
+_CHANGE = """
+UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, kek_id = %s, wrapped_key = %s,
+       sealed = %s, holder_vendor_id = %s, updated_at = %s WHERE case_id = %s
+"""
+_ASSIGN_AGAIN = """
+INSERT INTO casegate.assigned_case
+       (vendor_id, contract_id, case_ref, case_id, assignment_id, commitment, assigned_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (vendor_id, contract_id, case_ref) DO UPDATE
+   SET assignment_id = excluded.assignment_id, commitment = excluded.commitment,
+       assigned_at = excluded.assigned_at, status = 'assigned', recalled_at = NULL,
+       sequence = DEFAULT
+"""
+# COPY does not write into tables under row-level security; a temporary table takes the rows first.
+_STAGE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
+  place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea, kek_id text,
+  wrapped_key bytea, sealed bytea, case_ref text, commitment bytea) ON COMMIT DELETE ROWS
+"""
+_STAGED_TYPES = [
+    *("int4", "uuid", "bytea", "bytea", "bytea", "text", "bytea", "bytea", "text", "bytea")
+]
+_STORE_CASES = """
+INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
+       kek_id, wrapped_key, sealed)
+SELECT case_id, %s, source_mac, content_mac, person_mac, kek_id, wrapped_key, sealed
+  FROM staged_case ORDER BY place
+"""
+_STORE_ASSIGNED = """
+INSERT INTO casegate.assigned_case (vendor_id, contract_id, case_ref, case_id, assignment_id,
+       commitment, assigned_at)
+SELECT %s, %s, case_ref, case_id, %s, commitment, %s FROM staged_case ORDER BY place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    """What became of a chunk; `elsewhere` are rows whose case another contract holds."""
+
+    assigned: int
+    changed: int
+    unchanged: int
+    elsewhere: list[CaseRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    content_mac: bytes
+    case_id: UUID
+    vendor_id: str | None
+    contract_id: str | None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a chunk will write."""
+
+    fresh: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
+    again: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
+    changed: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
+    elsewhere: list[CaseRow] = field(default_factory=list)
+    unchanged: int = 0
+
+
+class ChunkStore:
+    """Stores the chunks of one file for one vendor and contract."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        *,
+        vendor_id: str,
+        contract_id: str,
+        sealer: RowSealer,
+        case_token: CaseToken,
+        file_sha256: bytes,
+        clock: Clock,
+        actor: str,
+    ) -> None:
+        self._connection = connection
+        self._vendor_id = vendor_id
+        self._contract_id = contract_id
+        self._sealer = sealer
+        self._case_token = case_token
+        self._file_sha256 = file_sha256
+        self._clock = clock
+        self._actor = actor
+        self.assignment_id: str | None = None
+
+    def store(self, rows: list[CaseRow]) -> ChunkOutcome:
+        """Writes a chunk in one transaction, its log entry included.
+
+        Raises:
+            psycopg.Error: nothing of the chunk was written.
+        """
+        macs = [self._sealer.macs(row) for row in rows]
+        with self._connection.transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            known = {
+                bytes(row[0]): _Known(bytes(row[1]), row[2], row[3], row[4])
+                for row in self._connection.execute(_KNOWN, ([mac.source for mac in macs],))
+            }
+            plan = _Plan()
+            for row, mac in zip(rows, macs, strict=True):
+                self._plan(plan, row, mac, known.get(mac.source))
+            self._write(plan)
+        return ChunkOutcome(
+            assigned=len(plan.fresh) + len(plan.again),
+            changed=len(plan.changed),
+            unchanged=plan.unchanged,
+            elsewhere=plan.elsewhere,
+        )
+
+    def _plan(self, plan: _Plan, row: CaseRow, macs: RowMacs, known: _Known | None) -> None:
+        if known is None:
+            plan.fresh.append((macs, self._sealer.seal(row, macs, None)))
+        elif known.vendor_id is None:
+            plan.again.append((macs, self._sealer.seal(row, macs, known.case_id)))
+        elif (known.vendor_id, known.contract_id) != (self._vendor_id, self._contract_id):
+            plan.elsewhere.append(row)
+        elif known.content_mac == macs.content:
+            plan.unchanged += 1
+        else:
+            plan.changed.append((macs, self._sealer.seal(row, macs, known.case_id)))
+
+    def _write(self, plan: _Plan) -> None:
+        now = self._clock.now()
+        assigned = plan.fresh + plan.again
+        if assigned:
+            self._ensure_assignment()
+        with self._connection.cursor() as cursor:
+            if plan.fresh:
+                self._copy(cursor, plan.fresh, now)
+            for macs, row in plan.again + plan.changed:
+                sealed = row.sealed
+                cursor.execute(
+                    _CHANGE,
+                    (
+                        macs.content,
+                        macs.person,
+                        sealed.kek_id,
+                        sealed.wrapped_key,
+                        sealed.ciphertext,
+                        self._vendor_id,
+                        now,
+                        row.case_id,
+                    ),
+                )
+            for _macs, row in plan.again:
+                cursor.execute(_ASSIGN_AGAIN, self._assignment_row(row))
+            for _macs, row in plan.changed:
+                cursor.execute(
+                    "UPDATE casegate.assigned_case SET commitment = %s"
+                    " WHERE case_id = %s AND status <> 'recalled'",
+                    (row.commitment, row.case_id),
+                )
+        if assigned or plan.changed:
+            record_with_change(
+                self._connection,
+                EventType.CASE_ASSIGNED,
+                at=now,
+                actor=self._actor,
+                vendor=self._vendor_id,
+                contract=self._contract_id,
+                assignment=self.assignment_id,
+                file_sha256=self._file_sha256.hex(),
+                cases=[row.commitment.hex() for _macs, row in assigned],
+                changed=[row.commitment.hex() for _macs, row in plan.changed],
+            )
+
+    def _copy(
+        self, cursor: psycopg.Cursor, rows: list[tuple[RowMacs, SealedRow]], now: datetime
+    ) -> None:
+        cursor.execute(_STAGE)
+        with cursor.copy("COPY staged_case FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(_STAGED_TYPES)
+            for place, (macs, row) in enumerate(rows):
+                sealed = row.sealed
+                copy.write_row(
+                    (
+                        place,
+                        row.case_id,
+                        macs.source,
+                        macs.content,
+                        macs.person,
+                        sealed.kek_id,
+                        sealed.wrapped_key,
+                        sealed.ciphertext,
+                        self._case_token(row.case_id.hex),
+                        row.commitment,
+                    )
+                )
+        cursor.execute(_STORE_CASES, (self._vendor_id,))
+        assignment = self.assignment_id
+        cursor.execute(_STORE_ASSIGNED, (self._vendor_id, self._contract_id, assignment, now))
+
+    def _assignment_row(self, row: SealedRow) -> tuple[object, ...]:
+        return (
+            self._vendor_id,
+            self._contract_id,
+            self._case_token(row.case_id.hex),
+            row.case_id,
+            self.assignment_id,
+            row.commitment,
+            self._clock.now(),
+        )
+
+    def _ensure_assignment(self) -> None:
+        if self.assignment_id is not None:
+            return
+        stamp = self._clock.now().strftime("%Y%m%dT%H%M%S")
+        self.assignment_id = f"asg-{stamp}-{secrets.token_hex(4)}"
+        self._connection.execute(
+            "INSERT INTO casegate.assignment (assignment_id, vendor_id, contract_id, file_sha256)"
+            " VALUES (%s, %s, %s, %s)",
+            (
+                self.assignment_id,
+                self._vendor_id,
+                self._contract_id,
+                self._file_sha256,
+            ),
+        )
