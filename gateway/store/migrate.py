@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from gateway.errors import DatabaseUnavailableError
+from gateway.errors import ConfigurationError, DatabaseUnavailableError
 from gateway.store.database import Database
 from gateway.store.roles import PURPOSES, ensure_passwords
 
@@ -18,15 +18,32 @@ from gateway.store.roles import PURPOSES, ensure_passwords
 def migrate(database: Database) -> None:
     """Makes roles with their passwords, then runs the migrations. Safe to repeat.
 
+    A role that exists keeps its password: another host may be using it.
+
     Raises:
+        ConfigurationError: the roles exist, but this installation has no passwords for them.
         DatabaseUnavailableError: PostgreSQL does not answer.
     """
     settings = database.settings
-    passwords = ensure_passwords(settings.resolve(settings.database.passwords))
+    path = settings.resolve(settings.database.passwords)
+    names = [database.roles.name(purpose) for purpose in PURPOSES]
     try:
         with psycopg.connect(database.owner_url, autocommit=True) as connection:
-            for purpose in PURPOSES:
-                _ensure_role(connection, database.roles.name(purpose), passwords[purpose])
+            existing = {
+                str(row[0])
+                for row in connection.execute(
+                    "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (names,)
+                )
+            }
+            if existing and not path.exists():
+                raise ConfigurationError(
+                    f"the database's roles were made by another installation; copy its"
+                    f" {path.name} to {path}"
+                )
+            passwords = ensure_passwords(path)
+            for purpose, name in zip(PURPOSES, names, strict=True):
+                if name not in existing:
+                    _create_role(connection, name, passwords[purpose])
             _upgrade(database)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
@@ -34,12 +51,10 @@ def migrate(database: Database) -> None:
         ) from error
 
 
-def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
-    found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-    verb = sql.SQL("ALTER" if found else "CREATE")
+def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
     connection.execute(
-        sql.SQL("{} ROLE {} LOGIN NOINHERIT PASSWORD {}").format(
-            verb, sql.Identifier(role), sql.Literal(password)
+        sql.SQL("CREATE ROLE {} LOGIN NOINHERIT PASSWORD {}").format(
+            sql.Identifier(role), sql.Literal(password)
         )
     )
 

@@ -106,6 +106,10 @@ def make_sandbox(
     Raises:
         ConfigurationError: the directory is not empty, or the database is in use already.
     """
+    # Before anything is written: a named database must be free.
+    named = os.environ.get("CASEGATE_DATABASE_URL")
+    if named:
+        _verify_unused(named)
     _claim(directory)
     now = clock.now()
     step("keys and certificates")
@@ -118,7 +122,6 @@ def make_sandbox(
     step("database, roles and tables")
     database = locate_database(settings)
     migrate(database)
-    _verify_unused(database)
     (directory / "log.vkey").write_text(log_signer(settings).verifier_key + "\n")
     step("vendors, contracts and staff")
     office = Office(database, clock)
@@ -202,10 +205,10 @@ def _copy_policies(folder: Path) -> None:
             (folder / file.name).write_bytes(file.read_bytes())
 
 
-def _verify_unused(database: Database) -> None:
-    with connect(database.owner_url) as connection:
-        row = connection.execute("SELECT count(*) FROM casegate.vendor").fetchone()
-    if row is not None and row[0]:
+def _verify_unused(url: str) -> None:
+    with connect(url) as connection:
+        row = connection.execute("SELECT to_regclass('casegate.vendor')").fetchone()
+    if row is not None and row[0] is not None:
         raise ConfigurationError(
             "the database belongs to another installation; name an empty one in"
             " CASEGATE_DATABASE_URL, or unset it to use the embedded server"
