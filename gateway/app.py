@@ -28,6 +28,7 @@ from gateway.identity.feed import TrustFeed
 from gateway.operations.revocation import RevocationEffect, revoke_certificate, revoke_vendor
 from gateway.oversight.search import LogPage, LogQuery, search_log
 from gateway.oversight.verification import read_checkpoint
+from gateway.portfolio.finding import commitments_of_person
 from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImport, Progress
 from gateway.release.cursor import CursorCipher
 from gateway.release.profiles import ReleaseProfiles
@@ -297,6 +298,12 @@ class Office:
         """Searches the log; see oversight.search."""
         with self.connection() as connection:
             return search_log(connection, query, actor=actor, at=self.clock.now())
+
+    def commitments_of(self, identifier: str) -> tuple[str, ...]:
+        """The commitments in hex of all cases, past ones too, of a person by ID or mobile."""
+        index_key = read_key(self.database.settings, self.database.settings.keys.index)
+        with self.connection() as connection:
+            return commitments_of_person(connection, identifier, index_key)
 
     def checkpoint(self, *, actor: str) -> str | None:
         """The newest signed checkpoint, after noting who read it."""

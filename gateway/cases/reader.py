@@ -104,5 +104,7 @@ class PostgresCaseReader:
                 cursor = connection.cursor(row_factory=args_row(StoredCase), binary=True)
                 await cursor.execute(query, parameters)
                 return await cursor.fetchall()
+        except psycopg.DataError:
+            return []  # text that PostgreSQL cannot hold, as a NUL, names no case
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             raise DatabaseUnavailableError("cases cannot be read") from error

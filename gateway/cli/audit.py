@@ -1,5 +1,7 @@
 """`casegate audit …`."""
 
+import re
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from gateway.app import log_vkey
+from gateway.app import Office, log_vkey
 from gateway.cli.console import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -19,6 +21,7 @@ from gateway.cli.console import (
     print_json,
 )
 from gateway.http.company import page_document
+from gateway.oversight.indexing import catch_up, drop_index
 from gateway.oversight.search import LogQuery
 from gateway.oversight.verification import record_verification, verify_log
 
@@ -78,25 +81,38 @@ def search(
     event: Annotated[str | None, typer.Option(help="An event, as access.release.")] = None,
     certificate: Annotated[str | None, typer.Option(help="Thumbprint in hex.")] = None,
     request: Annotated[str | None, typer.Option(help="Request id.")] = None,
+    code: Annotated[str | None, typer.Option(help="A problem code, as NOT_FOUND.")] = None,
+    who: Annotated[str | None, typer.Option("--actor", help="Staff or command.")] = None,
     case: Annotated[str | None, typer.Option(help="A case's commitment in hex.")] = None,
+    debtor: Annotated[
+        str | None,
+        typer.Option(help="An ID number or a mobile; `-` reads it from standard input."),
+    ] = None,
     since: Annotated[datetime | None, typer.Option(help="Local time, 2026-01-31T08:00:00")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Local time, exclusive.")] = None,
+    unended: Annotated[bool, typer.Option(help="Releases whose end was never logged.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
     cursor: Annotated[int | None, typer.Option(min=0, help="Go on below this index.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JSONOption = False,
 ) -> None:
     """Search the log, newest first. The search is itself logged."""
+    office = open_office(config)
     query = LogQuery(
         vendor=vendor,
         event=event,
         certificate=certificate,
         request=request,
-        case=case,
+        code=code,
+        actor=who,
+        cases=_commitments(office, case, debtor),
         since=since.astimezone() if since is not None else None,
+        until=until.astimezone() if until is not None else None,
+        unended=unended,
         before=cursor,
         limit=limit,
     )
-    page = open_office(config).search(query, actor=actor())
+    page = office.search(query, actor=actor())
     if as_json:
         print_json(page_document(page))
         return
@@ -113,3 +129,34 @@ def search(
         )
     if page.next_before is not None:
         err.print(f"more: --cursor {page.next_before}")
+
+
+@app.command("reindex")
+def reindex(config: ConfigOption = DEFAULT_CONFIG, as_json: JSONOption = False) -> None:
+    """Drop the search index and build it anew from the log."""
+    office = open_office(config)
+    with (
+        office.connection("publisher") as connection,
+        Progress(
+            SpinnerColumn(), TextColumn("{task.completed} entries"), console=err, transient=True
+        ) as bar,
+    ):
+        task = bar.add_task("index", total=None)
+        drop_index(connection)
+        entries = catch_up(connection, progress=lambda index: bar.update(task, completed=index))
+    if as_json:
+        print_json({"indexed": entries})
+    else:
+        out.print(f"{entries} entries indexed")
+
+
+def _commitments(office: Office, case: str | None, debtor: str | None) -> tuple[str, ...] | None:
+    """Turns what the auditor knows into the log's commitments, here and nowhere else."""
+    if debtor is not None:
+        typed = sys.stdin.readline().strip() if debtor == "-" else debtor
+        return office.commitments_of(typed)
+    if case is None:
+        return None
+    if not re.fullmatch(r"[0-9a-f]{32}", case):
+        raise typer.BadParameter("32 hex digits, as entries show them", param_hint="--case")
+    return (case,)

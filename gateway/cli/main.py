@@ -50,3 +50,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        what = "a file" if error.filename is None else str(error.filename)
+        complain(f"{what} cannot be used ({error.strerror}); check its name and permissions")
+        sys.exit(EXIT_FAILED)

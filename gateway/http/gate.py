@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from audit.entry import EntryValue, EventType
-from audit.errors import AuditError
+from audit.errors import AuditError, AuditUnavailableError
 from gateway.clock import Clock
 from gateway.errors import TokenRefusedError
 from gateway.evidence import Evidence
@@ -93,8 +93,8 @@ class Gate(ABC):
         problem = problem_of(error)
         if problem is INTERNAL:
             logger().error("request.failed", error_type=type(error).__name__)
-        if getattr(error, "is_recorded", False):
-            return problem
+        if isinstance(error, AuditUnavailableError):
+            return problem  # to ask the log again would double the caller's wait
         try:
             await self._evidence.record(
                 EventType.ACCESS_DENIED,
@@ -176,7 +176,9 @@ class StaffGate(Gate):
     @override
     def who(self, scope: Scope) -> dict[str, EntryValue]:
         principal = scope["state"].get("principal")
-        return {} if principal is None else {"staff": principal.staff_id, "role": principal.role}
+        if principal is None:
+            return {}
+        return {"staff": principal.staff_id, "role": principal.role.value}
 
 
 def _bearer_of(scope: Scope) -> str:

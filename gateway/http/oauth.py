@@ -71,7 +71,9 @@ class TokenEndpoint:
             ClientRefusedError: the grant, the client id or the remaining term does not do.
             AuditUnavailableError: the issue could not be logged.
         """
-        if form.get("grant_type") != "client_credentials":
+        if "grant_type" not in form:
+            raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
+        if form["grant_type"] != "client_credentials":
             raise ClientRefusedError("unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE")
         if form.get("client_id", principal.vendor_id) != principal.vendor_id:
             raise ClientRefusedError("invalid_client", "INVALID_CLIENT")

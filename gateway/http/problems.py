@@ -21,6 +21,7 @@ from gateway.errors import (
     TokenRefusedError,
     TrustStaleError,
 )
+from gateway.portfolio.errors import PortfolioFileError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -57,6 +58,7 @@ _BY_ERROR: dict[type[Exception], tuple[int, str]] = {
     NotFoundError: (404, "There is no such thing here."),
     AlreadyExistsError: (409, "The name is taken."),
     RequestInvalidError: (422, "The request does not fit its description."),
+    PortfolioFileError: (422, "The case file is refused as a whole."),
     RoleNotAllowedError: (403, "Your role does not cover this."),
     ReleaseDeniedError: (403, "The policy does not allow this release."),
     CredentialRefusedError: (401, "The client certificate is not accepted."),
@@ -86,8 +88,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         # Location and rule, never the value that was sent.
         errors = tuple(
-            {"location": [str(part) for part in item["loc"]], "reason": str(item["type"])}
-            for item in error.errors()
+            {"location": _location(item), "reason": str(item["type"])} for item in error.errors()
         )
         title = "The request does not fit its description."
         return Problem(422, "SCHEMA_INVALID", title, errors[:50])
@@ -109,9 +110,18 @@ def problem_of(error: Exception) -> Problem:
     return INTERNAL
 
 
+def _location(item: Any) -> list[str]:  # noqa: ANN401  # pydantic's own dictionary
+    # The name of a key that should not be there is the caller's word, maybe a debtor's name.
+    location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    return [str(part) for part in location]
+
+
 def _title(error: GatewayError, default: str) -> str:
-    # Messages of these two are written for the caller and hold no data.
-    return str(error) if isinstance(error, RequestInvalidError | AlreadyExistsError) else default
+    # Messages of these are written for the caller and hold no data.
+    is_for_caller = isinstance(
+        error, RequestInvalidError | AlreadyExistsError | PortfolioFileError
+    )
+    return str(error) if is_for_caller else default
 
 
 def _challenge(error: GatewayError) -> str | None:

@@ -36,6 +36,9 @@ def masked_name(text: str) -> str:
     """
     if len(text) > _MAX_CHARACTERS:
         return HIDDEN
+    # Nearly every name is this; the steps below would leave it as it stands.
+    if _HAN_NAME.fullmatch(text) and unicodedata.is_normalized("NFKC", text):
+        return _masked_han(text)
     name = " ".join(unicodedata.normalize("NFKC", text.translate(_DOTS)).split())
     if _LATIN_NAME.fullmatch(name):
         return _masked_latin(name)

@@ -1,6 +1,7 @@
 """Recomputes the whole log out of the database and says so in the log."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 
 import psycopg
@@ -27,9 +28,10 @@ def verify_log(
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         heads = list(read_signed_heads(connection))
-        return verify_batches(
-            read_batches(connection), heads, vkey, origin=origin, progress=progress
-        )
+        # Closed before the transaction is left: a refusal's traceback would keep the reader, and
+        # with it a savepoint, open, and the driver's complaint would hide what was found.
+        with closing(read_batches(connection)) as batches:
+            return verify_batches(batches, heads, vkey, origin=origin, progress=progress)
 
 
 def record_verification(

@@ -25,11 +25,25 @@ CaseToken = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class RowMacs:
-    """Keyed digests (32 bytes each): the case's number, its content, and the person."""
+    """Keyed digests (32 bytes each): the case's number, its content, the person, the mobile."""
 
     source: bytes
     content: bytes
     person: bytes
+    contact: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaseIdentity:
+    """What a case keeps for as long as it is known: its id and the salt of its commitments."""
+
+    case_id: UUID
+    log_salt: bytes
+
+    @classmethod
+    def fresh(cls) -> "CaseIdentity":
+        """The identity of a case met for the first time."""
+        return cls(uuid4(), os.urandom(_SALT_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,7 @@ class SealedRow:
     """A case ready to be stored; `commitment` (16 bytes) stands for it in the log."""
 
     case_id: UUID
+    log_salt: bytes
     sealed: Sealed
     commitment: bytes
 
@@ -45,7 +60,7 @@ class RowSealer:
     """Seals rows for one contract."""
 
     def __init__(self, index_key: Secret, kek: KeyEncryptionKey, contract_id: str) -> None:
-        self._index = index_key.reveal()
+        self._index = index_key
         self._kek = kek
         self._contract = contract_id.encode()
 
@@ -53,37 +68,46 @@ class RowSealer:
         """The digests that tell whether a case is known and whether it has changed."""
         record = row.record
         return RowMacs(
-            self._mac(b"source", str(record["source_case_no"]).encode()),
-            self._mac(b"content", orjson.dumps(record, option=orjson.OPT_SORT_KEYS)),
-            self._mac(b"person", str(record["id_number"]).encode()),
+            _mac(self._index, b"source", str(record["source_case_no"]).encode()),
+            _mac(self._index, b"content", orjson.dumps(record, option=orjson.OPT_SORT_KEYS)),
+            person_mac(self._index, str(record["id_number"])),
+            contact_mac(self._index, str(record["mobile_phone"])),
         )
 
-    def seal(self, row: CaseRow, macs: RowMacs, case_id: UUID | None) -> SealedRow:
-        """Seals a row under a new key; a known case keeps its id.
+    def seal(self, row: CaseRow, macs: RowMacs, known: CaseIdentity | None) -> SealedRow:
+        """Seals a row under a new key; a known case keeps its id and its commitments.
 
-        The internal keys that a vendor's pseudonyms are made of are sealed with it. The salt of
-        the log's commitment exists nowhere else: destroying the case's key destroys the link
-        between the debtor and the log's entries.
+        The internal keys that a vendor's pseudonyms are made of are sealed with it. The log names
+        a case by a commitment under its salt: destroying the salt destroys the link between the
+        debtor and the log's entries.
         """
-        case_id = case_id or uuid4()
-        salt = os.urandom(_SALT_BYTES)
+        identity = known or CaseIdentity.fresh()
         record = cast("CaseRecord", dict(row.record))
         record |= {
             "debtor_ref": macs.person.hex(),
-            "contact_point_ref": self._mac(b"contact", _text(row, "mobile_phone")).hex(),
-            "debt_ref": self._mac(
-                b"debt", _text(row, "core_account_no") or _text(row, "source_case_no")
+            "contact_point_ref": macs.contact.hex(),
+            "debt_ref": _mac(
+                self._index,
+                b"debt",
+                _text(row, "core_account_no") or _text(row, "source_case_no"),
             ).hex(),
-            "log_salt": salt.hex(),
         }
         return SealedRow(
-            case_id,
-            seal_record(record, case_id, self._kek),
-            case_commitment(salt, self._contract, case_id),
+            identity.case_id,
+            identity.log_salt,
+            seal_record(record, identity.case_id, self._kek),
+            case_commitment(identity.log_salt, self._contract, identity.case_id),
         )
 
-    def _mac(self, kind: bytes, value: bytes) -> bytes:
-        return hmac.digest(self._index, kind + b"\x00" + value, hashlib.sha256)
+
+def person_mac(index_key: Secret, id_number: str) -> bytes:
+    """Stands for a person; `id_number` in its canonical form."""
+    return _mac(index_key, b"person", id_number.encode())
+
+
+def contact_mac(index_key: Secret, mobile_phone: str) -> bytes:
+    """Stands for a mobile number in its canonical form."""
+    return _mac(index_key, b"contact", mobile_phone.encode())
 
 
 def case_commitment(salt: bytes, contract: bytes, case_id: UUID) -> bytes:
@@ -93,3 +117,7 @@ def case_commitment(salt: bytes, contract: bytes, case_id: UUID) -> bytes:
 
 def _text(row: CaseRow, field: str) -> bytes:
     return str(row.record.get(field) or "").encode()
+
+
+def _mac(index_key: Secret, kind: bytes, value: bytes) -> bytes:
+    return hmac.digest(index_key.reveal(), kind + b"\x00" + value, hashlib.sha256)

@@ -3,7 +3,6 @@
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 import psycopg
 
@@ -11,19 +10,19 @@ from audit.entry import EventType
 from gateway.clock import Clock
 from gateway.evidence import record_with_change
 from gateway.portfolio.rows import CaseRow
-from gateway.portfolio.sealing import CaseToken, RowMacs, RowSealer, SealedRow
+from gateway.portfolio.sealing import CaseIdentity, CaseToken, RowMacs, RowSealer, SealedRow
 
 _LOCK = 7310202  # one import at a time, so that a vendor's keyset order is the commit order
 
 _KNOWN = """
-SELECT r.source_mac, r.content_mac, r.case_id, a.vendor_id, a.contract_id
+SELECT r.source_mac, r.content_mac, r.case_id, r.log_salt, a.vendor_id, a.contract_id
   FROM casegate.case_record r
   LEFT JOIN casegate.assigned_case a ON a.case_id = r.case_id AND a.status <> 'recalled'
  WHERE r.source_mac = ANY(%s)
 """
 _CHANGE = """
-UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, kek_id = %s, wrapped_key = %s,
-       sealed = %s, holder_vendor_id = %s, updated_at = %s WHERE case_id = %s
+UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac = %s, kek_id = %s,
+       wrapped_key = %s, sealed = %s, holder_vendor_id = %s, updated_at = %s WHERE case_id = %s
 """
 _ASSIGN_AGAIN = """
 INSERT INTO casegate.assigned_case
@@ -37,16 +36,19 @@ ON CONFLICT (vendor_id, contract_id, case_ref) DO UPDATE
 # COPY does not write into tables under row-level security; a temporary table takes the rows first.
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
-  place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea, kek_id text,
-  wrapped_key bytea, sealed bytea, case_ref text, commitment bytea) ON COMMIT DELETE ROWS
+  place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea,
+  contact_mac bytea, log_salt bytea, kek_id text, wrapped_key bytea, sealed bytea,
+  case_ref text, commitment bytea) ON COMMIT DELETE ROWS
 """
 _STAGED_TYPES = [
-    *("int4", "uuid", "bytea", "bytea", "bytea", "text", "bytea", "bytea", "text", "bytea")
+    *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea"),
+    *("text", "bytea", "bytea", "text", "bytea"),
 ]
 _STORE_CASES = """
 INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
-       kek_id, wrapped_key, sealed)
-SELECT case_id, %s, source_mac, content_mac, person_mac, kek_id, wrapped_key, sealed
+       contact_mac, log_salt, kek_id, wrapped_key, sealed)
+SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, log_salt, kek_id,
+       wrapped_key, sealed
   FROM staged_case ORDER BY place
 """
 _STORE_ASSIGNED = """
@@ -69,7 +71,7 @@ class ChunkOutcome:
 @dataclass(frozen=True, slots=True)
 class _Known:
     content_mac: bytes
-    case_id: UUID
+    identity: CaseIdentity
     vendor_id: str | None
     contract_id: str | None
 
@@ -120,7 +122,9 @@ class ChunkStore:
         with self._connection.transaction():
             self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             known = {
-                bytes(row[0]): _Known(bytes(row[1]), row[2], row[3], row[4])
+                bytes(row[0]): _Known(
+                    bytes(row[1]), CaseIdentity(row[2], bytes(row[3])), row[4], row[5]
+                )
                 for row in self._connection.execute(_KNOWN, ([mac.source for mac in macs],))
             }
             plan = _Plan()
@@ -138,13 +142,13 @@ class ChunkStore:
         if known is None:
             plan.fresh.append((macs, self._sealer.seal(row, macs, None)))
         elif known.vendor_id is None:
-            plan.again.append((macs, self._sealer.seal(row, macs, known.case_id)))
+            plan.again.append((macs, self._sealer.seal(row, macs, known.identity)))
         elif (known.vendor_id, known.contract_id) != (self._vendor_id, self._contract_id):
             plan.elsewhere.append(row)
         elif known.content_mac == macs.content:
             plan.unchanged += 1
         else:
-            plan.changed.append((macs, self._sealer.seal(row, macs, known.case_id)))
+            plan.changed.append((macs, self._sealer.seal(row, macs, known.identity)))
 
     def _write(self, plan: _Plan) -> None:
         now = self._clock.now()
@@ -161,6 +165,7 @@ class ChunkStore:
                     (
                         macs.content,
                         macs.person,
+                        macs.contact,
                         sealed.kek_id,
                         sealed.wrapped_key,
                         sealed.ciphertext,
@@ -171,12 +176,6 @@ class ChunkStore:
                 )
             for _macs, row in plan.again:
                 cursor.execute(_ASSIGN_AGAIN, self._assignment_row(row))
-            for _macs, row in plan.changed:
-                cursor.execute(
-                    "UPDATE casegate.assigned_case SET commitment = %s"
-                    " WHERE case_id = %s AND status <> 'recalled'",
-                    (row.commitment, row.case_id),
-                )
         if assigned or plan.changed:
             record_with_change(
                 self._connection,
@@ -206,6 +205,8 @@ class ChunkStore:
                         macs.source,
                         macs.content,
                         macs.person,
+                        macs.contact,
+                        row.log_salt,
                         sealed.kek_id,
                         sealed.wrapped_key,
                         sealed.ciphertext,

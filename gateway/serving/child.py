@@ -1,6 +1,8 @@
 """Entry of the supervisor's child processes: `python -m gateway.serving.child CONFIG KIND …`."""
 
+import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from policies.errors import PolicyError
 
 def main() -> int:
     """Runs one child until it is told to stop."""
+    _die_with_parent()
     config, kind, *rest = sys.argv[1:]
     owner_url = os.environ.pop("CASEGATE_OWNER_URL")
     try:
         if kind == "publisher":
-            run_publisher(Path(config), owner_url)
+            run_publisher(Path(config), owner_url, int(rest[0]) if rest else None)
         else:
             listener, socket_fd, ready_fd = rest
             run_worker(listener, Path(config), owner_url, int(socket_fd), int(ready_fd))
@@ -26,6 +29,12 @@ def main() -> int:
         sys.stderr.write(f"casegate: {error}\n")
         return 1
     return 0
+
+
+def _die_with_parent() -> None:
+    """Ends this process when the supervisor is killed: nothing runs unwatched (Linux)."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 if __name__ == "__main__":

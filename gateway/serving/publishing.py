@@ -1,8 +1,11 @@
-"""The publisher process: the only one that reads the log's signing key."""
+"""The publisher process: alone with the log's signing key; it also feeds the search index."""
 
+import os
 import signal
 import threading
 from pathlib import Path
+
+import psycopg
 
 from audit.errors import AuditError, AuditUnavailableError
 from audit.publisher import Publisher
@@ -10,14 +13,19 @@ from gateway.app import log_signer
 from gateway.clock import SystemClock
 from gateway.errors import DatabaseUnavailableError
 from gateway.logs import configure_logs, logger
+from gateway.oversight.indexing import catch_up
+from gateway.serving.worker import READY
 from gateway.settings import load_settings
 from gateway.store.database import Database, connect
 
 ROUND_SECONDS = 0.5
+INDEX_ROUNDS = 4  # bounded, so that signing never waits for a long catch-up
 
 
-def run_publisher(config: Path, owner_url: str) -> None:
+def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
     """Signs a checkpoint at each round in which the log grew, until SIGTERM.
+
+    Writes one byte to `ready_fd` once it holds the key.
 
     A log that contradicts what was signed stops it for good, with an alarm: it signs nothing
     more until a person has looked.
@@ -30,6 +38,9 @@ def run_publisher(config: Path, owner_url: str) -> None:
     database = Database(owner_url, settings)
     signer = log_signer(settings)
     clock = SystemClock()
+    if ready_fd is not None:
+        os.write(ready_fd, READY)
+        os.close(ready_fd)
     while not stopping.is_set():
         try:
             connection = connect(database.conninfo("publisher", bounded=False))
@@ -40,9 +51,10 @@ def run_publisher(config: Path, owner_url: str) -> None:
         try:
             while not stopping.is_set():
                 publisher.publish_once(clock.now())
+                catch_up(connection, rounds=INDEX_ROUNDS)
                 stopping.wait(ROUND_SECONDS)
             publisher.publish_once(clock.now())
-        except AuditUnavailableError:
+        except (AuditUnavailableError, psycopg.Error):
             logger().warning("publisher.unheard")
             stopping.wait(ROUND_SECONDS)
         except AuditError as error:

@@ -84,7 +84,11 @@ class Supervisor:
                 os.close(write_fd)
                 self._children.append(_Child(name, start, process))
                 waiting.append((name, read_fd))
-        self._children.append(_Child("publisher", self._spawn_publisher, self._spawn_publisher()))
+        read_fd, write_fd = os.pipe()
+        publisher = self._spawn_publisher(write_fd)
+        os.close(write_fd)
+        self._children.append(_Child("publisher", self._spawn_publisher, publisher))
+        waiting.append(("publisher", read_fd))
         self._await_ready(waiting)
 
     def _await_ready(self, waiting: list[tuple[str, int]]) -> None:
@@ -142,8 +146,10 @@ class Supervisor:
                 os.close(ready_fd)
         return self._popen(["worker", kind, str(socket_fd), str(ready_fd)], (socket_fd, ready_fd))
 
-    def _spawn_publisher(self) -> subprocess.Popen[bytes]:
-        return self._popen(["publisher"], ())
+    def _spawn_publisher(self, ready_fd: int | None = None) -> subprocess.Popen[bytes]:
+        if ready_fd is None:
+            return self._popen(["publisher"], ())
+        return self._popen(["publisher", str(ready_fd)], (ready_fd,))
 
     def _popen(self, arguments: list[str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
         # The owner's URL travels by environment, never on a command line that `ps` shows.

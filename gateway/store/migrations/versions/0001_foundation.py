@@ -57,6 +57,8 @@ CREATE TABLE casegate.case_record (
   source_mac       bytea NOT NULL UNIQUE CHECK (length(source_mac) = 32),
   content_mac      bytea NOT NULL CHECK (length(content_mac) = 32),
   person_mac       bytea NOT NULL CHECK (length(person_mac) = 32),
+  contact_mac      bytea NOT NULL CHECK (length(contact_mac) = 32),
+  log_salt         bytea NOT NULL CHECK (length(log_salt) = 16),
   kek_id           text NOT NULL,
   wrapped_key      bytea NOT NULL,
   sealed           bytea NOT NULL,
@@ -64,6 +66,7 @@ CREATE TABLE casegate.case_record (
   updated_at       timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX case_record_by_person ON casegate.case_record (person_mac);
+CREATE INDEX case_record_by_contact ON casegate.case_record (contact_mac);
 CREATE TABLE casegate.assignment (
   assignment_id text PRIMARY KEY,
   vendor_id     text NOT NULL,
@@ -88,6 +91,7 @@ CREATE TABLE casegate.assigned_case (
   FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id)
 );
 CREATE UNIQUE INDEX one_open_assignment_a_case ON casegate.assigned_case (case_id) WHERE status <> 'recalled';
+CREATE INDEX assigned_case_by_case ON casegate.assigned_case (case_id);
 CREATE INDEX assigned_case_in_order ON casegate.assigned_case (vendor_id, contract_id, sequence);
 CREATE INDEX assigned_case_by_assignment ON casegate.assigned_case (vendor_id, contract_id, assignment_id, sequence);
 

@@ -1,0 +1,113 @@
+from uuid import UUID
+
+import orjson
+import pytest
+
+from gateway.cases.record import CaseRecord
+from gateway.portfolio.rows import CaseRow
+from gateway.portfolio.sealing import CaseIdentity, RowSealer, SealedRow, case_commitment
+from keys.envelope import open_sealed
+from keys.kek import LocalKeyEncryptionKey
+from keys.secret import Secret
+
+KEK = LocalKeyEncryptionKey(Secret(bytes(range(32))))
+INDEX = Secret(bytes(reversed(range(32))))
+SEALER = RowSealer(INDEX, KEK, "alpha-2026")
+RECORD: CaseRecord = {
+    "source_case_no": "ZX1",
+    "id_number": "11010519491231002X",
+    "mobile_phone": "13812345678",
+    "core_account_no": "6222020200001234",
+    "total_due": 512345,
+}
+
+
+def _row(**changes: str | int) -> CaseRow:
+    return CaseRow(2, {**RECORD, **changes})
+
+
+def _opened(row: SealedRow) -> dict[str, object]:
+    plain = open_sealed(
+        row.sealed.ciphertext, row.sealed.wrapped_key, KEK, context=row.case_id.bytes
+    )
+    content: dict[str, object] = orjson.loads(plain)
+    return content
+
+
+def test_macs_do_not_depend_on_the_order_of_columns() -> None:
+    shuffled = CaseRow(9, dict(reversed(RECORD.items())))
+
+    assert SEALER.macs(shuffled) == SEALER.macs(_row())
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"total_due": 1}, ("source", "person")),
+        ({"source_case_no": "ZX2"}, ("person",)),
+        ({"id_number": "x"}, ("source",)),
+    ],
+)
+def test_each_mac_changes_with_what_it_stands_for_alone(
+    change: dict[str, str | int], same: tuple[str, ...]
+) -> None:
+    before, after = SEALER.macs(_row()), SEALER.macs(_row(**change))
+
+    equal = {
+        name
+        for name in ("source", "content", "person")
+        if getattr(before, name) == getattr(after, name)
+    }
+    assert equal == set(same)
+
+
+def test_macs_of_equal_values_of_two_kinds_differ() -> None:
+    macs = SEALER.macs(_row(source_case_no="same", id_number="same"))
+
+    assert macs.source != macs.person
+
+
+def test_without_the_index_key_macs_cannot_be_made_again() -> None:
+    assert RowSealer(Secret(bytes(32)), KEK, "alpha-2026").macs(_row()) != SEALER.macs(_row())
+
+
+def test_a_sealed_row_opens_to_its_record_and_its_internal_keys() -> None:
+    macs = SEALER.macs(_row())
+    content = _opened(SEALER.seal(_row(), macs, None))
+
+    assert {name: content[name] for name in RECORD} == RECORD
+    assert content["debtor_ref"] == macs.person.hex()
+    assert set(content) - set(RECORD) == {"debtor_ref", "contact_point_ref", "debt_ref"}
+
+
+def test_a_known_case_keeps_its_id_and_commitment_and_gets_a_new_key() -> None:
+    known = CaseIdentity(UUID(int=7), bytes(16))
+    first, second = (SEALER.seal(_row(), SEALER.macs(_row()), known) for _ in range(2))
+
+    assert first.case_id == second.case_id == known.case_id
+    assert first.sealed.wrapped_key != second.sealed.wrapped_key
+    assert first.commitment == second.commitment
+
+
+def test_a_new_case_gets_a_salt_of_its_own() -> None:
+    first, second = (SEALER.seal(_row(), SEALER.macs(_row()), None) for _ in range(2))
+
+    assert first.log_salt != second.log_salt
+    assert first.commitment != second.commitment
+
+
+def test_the_commitment_can_be_shown_with_the_salt_and_differs_by_contract() -> None:
+    sealed = SEALER.seal(_row(), SEALER.macs(_row()), None)
+
+    assert case_commitment(sealed.log_salt, b"alpha-2026", sealed.case_id) == sealed.commitment
+    assert case_commitment(sealed.log_salt, b"beta-2026", sealed.case_id) != sealed.commitment
+    assert len(sealed.commitment) == 16
+
+
+def test_without_an_account_the_debt_is_known_by_its_case_number() -> None:
+    bare = {name: value for name, value in RECORD.items() if name != "core_account_no"}
+    rows = [CaseRow(1, bare), CaseRow(1, {**bare, "core_account_no": ""})]
+
+    references = {_opened(SEALER.seal(row, SEALER.macs(row), None))["debt_ref"] for row in rows}
+
+    assert len(references) == 1
