@@ -1,6 +1,6 @@
 """Where batches become durable: the contract of a store, and PostgreSQL keeping it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Protocol
 from uuid import UUID
 
@@ -122,7 +122,9 @@ class PostgresBatchStore:
         return None if row is None else row[0]
 
 
-def read_batches(connection: psycopg.Connection, start: int = 0) -> Iterator[StoredBatch]:
+def read_batches(
+    connection: psycopg.Connection, start: int = 0
+) -> Generator[StoredBatch, None, None]:
     """All batches from the first that begins at `start` or later, in index order.
 
     Rows are streamed: memory stays at a few batches whatever the length of the log. What is

@@ -213,6 +213,8 @@ async def _send_problem(
     ]
     if problem.challenge is not None:
         headers.append((b"www-authenticate", problem.challenge.encode()))
+    if problem.allow is not None:
+        headers.append((b"allow", problem.allow.encode()))
     if problem.status == 503:  # noqa: PLR2004
         headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -37,6 +37,7 @@ class Problem:
     errors: tuple[dict[str, Any], ...] = ()
     challenge: str | None = None
     oauth_error: str | None = None
+    allow: str | None = None
 
     def body(self, request_id: str) -> bytes:
         """The JSON body."""
@@ -96,7 +97,8 @@ def problem_of(error: Exception) -> Problem:
         code, title = _ROUTING.get(
             error.status_code, ("SCHEMA_INVALID", "The request is refused.")
         )
-        return Problem(error.status_code, code, title)
+        allow = (error.headers or {}).get("Allow")
+        return Problem(error.status_code, code, title, allow=allow)
     if isinstance(error, AuditUnavailableError):
         return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
     if isinstance(error, ClientRefusedError):

@@ -213,6 +213,6 @@ def test_a_reader_that_stops_early_leaves_the_connection_usable(
     reader = read_batches(owner)
     assert next(reader).first_index == 0
 
-    reader.close()  # type: ignore[attr-defined]
+    reader.close()
 
     assert len(list(read_batches(owner))) == 40

@@ -1,0 +1,195 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.identity.principal import StaffRole
+from tests.gateway.store.lender import HEADER, case_row
+from tests.installation import Installation
+
+READERS = {StaffRole.AUDITOR, StaffRole.SECURITY, StaffRole.COMPLIANCE}
+NOWHERE = "00" * 32
+# Each request is one that changes nothing even for the roles that may make it.
+TABLE: dict[tuple[str, str], tuple[set[StaffRole], int]] = {
+    ("POST", "/company/v1/portfolios?vendor=nobody&contract=nothing"): ({StaffRole.OPERATOR}, 404),
+    ("POST", "/company/v1/vendors/nobody/revoke"): ({StaffRole.SECURITY}, 404),
+    ("POST", f"/company/v1/credentials/{NOWHERE}/revoke"): ({StaffRole.SECURITY}, 404),
+    ("GET", "/company/v1/log/entries?limit=1"): (READERS, 200),
+    ("GET", "/company/v1/log/checkpoint"): (READERS, 200),
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A sandbox of this module's own: the tests import into it."""
+    made = Installation.make(tmp_path_factory.mktemp("company") / "sandbox", cases=5)
+    with made.serving(workers=1):
+        yield made
+
+
+@pytest.mark.parametrize("role", list(StaffRole))
+@pytest.mark.parametrize(("method", "path"), TABLE)
+def test_each_route_takes_exactly_its_roles(
+    served: Installation, method: str, path: str, role: StaffRole
+) -> None:
+    roles, status = TABLE[method, path]
+    with served.staff(role.value) as client:
+        answer = client.request(
+            method, path, content=HEADER if method == "POST" and "port" in path else None
+        )
+
+    if role in roles:
+        assert answer.status_code == status, answer.text
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("path", ["/", "/company/v1/nothing", "/v1/cases", "/oauth2/token"])
+def test_other_paths_do_not_exist_on_this_listener(served: Installation, path: str) -> None:
+    with served.staff("security") as client:
+        assert client.get(path).status_code == 404
+
+
+def test_a_vendors_certificate_is_not_accepted_by_the_company_listener(
+    served: Installation,
+) -> None:
+    context = served.tls("vendors/alpha")
+    with (
+        httpx.Client(base_url=served.company_url, verify=context, timeout=5) as client,
+        pytest.raises(httpx.HTTPError),
+    ):
+        client.get("/company/v1/log/checkpoint")
+
+
+def _import(served: Installation, content: str | bytes, query: str = "") -> httpx.Response:
+    with served.staff("operator") as client:
+        return client.post(
+            f"/company/v1/portfolios?vendor=alpha&contract=alpha-2026{query}",
+            content=content,
+            headers={"content-type": "text/csv"},
+        )
+
+
+def test_an_import_over_http_reports_what_became_of_each_row(served: Installation) -> None:
+    rows = [HEADER + ",CVV,新列", case_row(1) + ",951,x", case_row(2, total_due="a") + ",951,x"]
+
+    answer = _import(served, "\n".join(rows))
+
+    report = answer.json()
+    assert answer.status_code == 200
+    assert (report["rows"], report["assigned"], report["rejected"]) == (2, 1, 1)
+    assert report["forbidden_columns"] == ["CVV"]
+    assert report["unknown_columns"] == ["新列"]
+    assert [(error["line"], error["code"]) for error in report["errors"]] == [(3, "NOT_MONEY")]
+    assert "13800000002" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The file is empty."),
+        (b"a,b,c\n1,2,3\n", "No column of this file is known."),
+        ("案件编号,客户姓名\nA1,张三\n".encode(), "A required column is missing"),
+        (b"[{}]", "The file is one JSON list."),
+        (b"\xff\xfea\x00", "UTF-16"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_sentence(
+    served: Installation, content: bytes, sentence: str
+) -> None:
+    answer = _import(served, content)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "PORTFOLIO_FILE")
+    assert sentence in answer.json()["title"]
+    assert "张三" not in answer.text
+
+
+@pytest.mark.parametrize("query", ["vendor=alpha", "vendor=A&contract=b", "contract=alpha-2026"])
+def test_an_import_names_vendor_and_contract(served: Installation, query: str) -> None:
+    with served.staff("operator") as client:
+        answer = client.post(f"/company/v1/portfolios?{query}", content=HEADER)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "SCHEMA_INVALID")
+
+
+def test_nothing_of_an_upload_stays_on_disk(served: Installation) -> None:
+    _import(served, f"{HEADER}\n{case_row(3, total_due='a')}\n")
+
+    assert not list(Path("/tmp").glob("casegate-import-*"))  # noqa: S108  # where uploads go
+
+
+@pytest.mark.parametrize("thumbprint", ["zz", "00", "00" * 31, "00" * 33, "%20"])
+def test_a_malformed_thumbprint_revokes_nothing(served: Installation, thumbprint: str) -> None:
+    with served.staff("security") as client:
+        answer = client.post(f"/company/v1/credentials/{thumbprint}/revoke")
+
+    assert answer.status_code in {404, 422}
+
+
+@pytest.mark.parametrize("body", [{"reason": "because"}, {"why": "x"}, [], "text"])
+def test_a_revocation_takes_a_reason_of_rfc_5280_and_nothing_else(
+    served: Installation, body: Any
+) -> None:
+    with served.staff("security") as client:
+        answer = client.post("/company/v1/vendors/nobody/revoke", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "SCHEMA_INVALID")
+
+
+@pytest.mark.parametrize("limit", [1, 3, 500])
+def test_pages_of_the_log_join_to_the_whole_newest_first(served: Installation, limit: int) -> None:
+    with served.staff("auditor") as client:
+        newest = client.get("/company/v1/log/entries?limit=1").json()["items"][0]["index"]
+        indexes: list[int] = []
+        cursor: str | None = str(newest)
+        while cursor is not None and len(indexes) < 12:
+            page = client.get(f"/company/v1/log/entries?limit={limit}&cursor={cursor}").json()
+            indexes += [item["index"] for item in page["items"]]
+            cursor = page["next_cursor"]
+
+    assert indexes == list(range(newest - 1, newest - 1 - len(indexes), -1))
+    assert len(indexes) >= 12
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=501", "cursor=-1", "cursor=x", "certificate=zz", "vendor=A%20B", "since=x"],
+)
+def test_a_search_out_of_bounds_is_refused(served: Installation, query: str) -> None:
+    with served.staff("auditor") as client:
+        answer = client.get(f"/company/v1/log/entries?{query}")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "SCHEMA_INVALID")
+
+
+def test_a_time_without_an_offset_is_refused_with_an_example(served: Installation) -> None:
+    with served.staff("auditor") as client:
+        answer = client.get("/company/v1/log/entries?since=2026-01-31T08:00:00")
+
+    assert answer.status_code == 422
+    assert "+08:00" in answer.json()["title"]
+
+
+def test_every_search_and_every_refusal_is_in_the_log(served: Installation) -> None:
+    with served.staff("compliance") as client:
+        client.get("/company/v1/log/entries?vendor=alpha&limit=7")
+        refused = client.post("/company/v1/vendors/alpha/revoke")
+        items = client.get("/company/v1/log/entries?limit=3").json()["items"]
+
+    kinds = [item["entry"]["type"] for item in items]
+    assert kinds == ["log.searched", "access.denied", "log.searched"]
+    assert items[1]["entry"]["request"] == refused.json()["request_id"]
+    assert items[1]["entry"]["staff"] == "sandbox-compliance"
+    assert items[2]["entry"]["actor"] == "staff:sandbox-compliance"
+    assert items[2]["entry"]["query"] == {"vendor": "alpha", "limit": 7}
+
+
+def test_the_checkpoint_is_a_signed_note_of_this_log(served: Installation) -> None:
+    with served.staff("auditor") as client:
+        answer = client.get("/company/v1/log/checkpoint")
+
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith(served.settings.audit.origin + "\n")
+    assert f"— {served.settings.audit.origin} " in answer.text

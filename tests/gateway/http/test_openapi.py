@@ -1,0 +1,118 @@
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.app import describe_company_api, describe_vendor_api
+from gateway.identity.principal import StaffRole
+
+DOCUMENTS = {"vendor": describe_vendor_api(), "company": describe_company_api()}
+EVERYWHERE = {"200", "401", "403", "422", "503"}
+ROUTES = {
+    "vendor": {
+        ("get", "/.well-known/oauth-authorization-server"),
+        ("get", "/.well-known/jwks.json"),
+        ("post", "/oauth2/token"),
+        ("get", "/v1/assignments"),
+        ("get", "/v1/cases"),
+        ("get", "/v1/cases/{case_ref}"),
+    },
+    "company": {
+        ("post", "/company/v1/portfolios"),
+        ("post", "/company/v1/vendors/{vendor_id}/revoke"),
+        ("post", "/company/v1/credentials/{thumbprint}/revoke"),
+        ("get", "/company/v1/log/entries"),
+        ("get", "/company/v1/log/checkpoint"),
+    },
+}
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+@pytest.mark.parametrize("api", DOCUMENTS)
+def test_the_document_is_openapi_3_1_and_every_reference_leads_somewhere(api: str) -> None:
+    document = DOCUMENTS[api]
+
+    assert document["openapi"].startswith("3.1.")
+    assert set(document) >= {"openapi", "info", "paths", "components"}
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+    for reference in _references(document):
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+    orjson.dumps(document)
+
+
+@pytest.mark.parametrize("api", DOCUMENTS)
+def test_exactly_the_routes_that_exist_are_described(api: str) -> None:
+    assert {(method, path) for method, path, _ in _operations(DOCUMENTS[api])} == ROUTES[api]
+
+
+@pytest.mark.parametrize("api", DOCUMENTS)
+def test_every_operation_says_what_it_answers_and_who_may_call_it(api: str) -> None:
+    schemes = set(DOCUMENTS[api]["components"]["securitySchemes"])
+    for method, path, operation in _operations(DOCUMENTS[api]):
+        assert operation["summary"], path
+        assert set(operation["responses"]) >= EVERYWHERE, (method, path)
+        for status, response in operation["responses"].items():
+            assert response["description"], (path, status)
+            if status >= "400":
+                assert set(response["content"]) == {"application/problem+json"}, (path, status)
+        assert operation["security"], path
+        for requirement in operation["security"]:
+            assert set(requirement) <= schemes
+            assert "mutualTLS" in requirement
+
+
+@pytest.mark.parametrize("api", DOCUMENTS)
+def test_parameters_of_a_path_are_declared_and_operations_have_their_own_ids(api: str) -> None:
+    ids = [operation["operationId"] for _, _, operation in _operations(DOCUMENTS[api])]
+
+    assert len(ids) == len(set(ids))
+    for _method, path, operation in _operations(DOCUMENTS[api]):
+        declared = {
+            parameter["name"]
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] == "path"
+        }
+        assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+
+
+def test_every_company_route_names_roles_that_exist() -> None:
+    for _method, path, operation in _operations(DOCUMENTS["company"]):
+        assert operation["x-roles"], path
+        assert {StaffRole(role) for role in operation["x-roles"]}
+
+
+def test_vendors_are_not_told_of_the_companys_routes() -> None:
+    assert "company" not in orjson.dumps(DOCUMENTS["vendor"]["paths"]).decode()
+
+
+def test_a_company_route_without_roles_does_not_start() -> None:
+    from gateway.http.application import GatewayAPI
+    from gateway.http.company import StaffRoute
+
+    api = GatewayAPI(title="t", description="d")
+    api.router.route_class = StaffRoute
+    with pytest.raises(KeyError, match="x-roles"):
+
+        @api.get("/company/v1/forgotten")
+        async def forgotten() -> None: ...

@@ -1,0 +1,59 @@
+import asyncio
+
+from typing_extensions import override
+
+from gateway.identity.connections import ConnectionRegistry
+
+ALPHA = b"\x01" * 32
+BETA = b"\x02" * 32
+
+
+class FakeTransport(asyncio.Transport):
+    """Notes that it was aborted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_aborted = False
+
+    @override
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+def test_only_connections_of_dead_certificates_are_cut() -> None:
+    registry = ConnectionRegistry()
+    first, second, other = FakeTransport(), FakeTransport(), FakeTransport()
+    registry.add(ALPHA, first)
+    registry.add(ALPHA, second)
+    registry.add(BETA, other)
+
+    assert registry.cut(lambda thumbprint: thumbprint == BETA) == 2
+    assert (first.is_aborted, second.is_aborted, other.is_aborted) == (True, True, False)
+    assert len(registry) == 1
+    assert registry.cut(lambda thumbprint: thumbprint == BETA) == 0
+
+
+def test_a_closed_connection_is_forgotten_and_closing_it_twice_does_no_harm() -> None:
+    registry = ConnectionRegistry()
+    transport, sibling = FakeTransport(), FakeTransport()
+    registry.add(ALPHA, transport)
+    registry.add(ALPHA, sibling)
+
+    registry.discard(ALPHA, transport)
+    registry.discard(ALPHA, transport)
+    registry.discard(BETA, transport)
+
+    assert len(registry) == 1
+    assert registry.cut(lambda _thumbprint: False) == 1
+    assert not transport.is_aborted
+    registry.discard(ALPHA, sibling)
+    assert len(registry) == 0
+
+
+def test_an_empty_registry_keeps_nothing_of_certificates_it_has_seen() -> None:
+    registry = ConnectionRegistry()
+    transport = FakeTransport()
+    registry.add(ALPHA, transport)
+    registry.discard(ALPHA, transport)
+
+    assert registry._by_thumbprint == {}

@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.errors import ConfigurationError, DatabaseUnavailableError
+from gateway.store.database import Database, connect
+from gateway.store.migrate import migrate
+from gateway.store.roles import PURPOSES, DatabaseRoles
+from keys.secret import write_private_file
+from tests.gateway.store.lender import HEADER, Lender, case_row
+
+
+@pytest.fixture(scope="module")
+def lender(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path_factory.mktemp("lender"))
+
+
+def _shape(lender: Lender) -> list[tuple[object, ...]]:
+    return lender.query(
+        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema IN ('casegate', 'audit') ORDER BY 1, 2, 3"
+    )
+
+
+def test_migrating_twice_changes_neither_tables_nor_data_nor_passwords(lender: Lender) -> None:
+    passwords = lender.database.settings.resolve(Path("secrets/database.json"))
+    before = (_shape(lender), lender.query("SELECT * FROM audit.tail"), passwords.read_bytes())
+
+    migrate(lender.database)
+
+    assert (
+        _shape(lender),
+        lender.query("SELECT * FROM audit.tail"),
+        passwords.read_bytes(),
+    ) == before
+    assert len({row[1] for row in before[0]}) >= 12
+
+
+def test_another_host_keeps_the_passwords_that_the_roles_have(
+    lender: Lender, tmp_path: Path
+) -> None:
+    settings = lender.database.settings.model_copy(update={"directory": tmp_path})
+    own = lender.database.settings.resolve(Path("secrets/database.json"))
+
+    with pytest.raises(ConfigurationError, match=r"copy its database\.json to"):
+        migrate(Database(lender.database.owner_url, settings))
+    assert not (tmp_path / "secrets").exists()
+
+    write_private_file(tmp_path / "secrets" / "database.json", own.read_bytes())
+    migrate(Database(lender.database.owner_url, settings))
+    for purpose in PURPOSES:
+        connect(lender.database.conninfo(purpose)).close()
+
+
+def test_an_unreachable_server_is_told_in_one_sentence(lender: Lender) -> None:
+    nowhere = "postgresql://x@127.0.0.1:1/x?connect_timeout=1"
+
+    with pytest.raises(DatabaseUnavailableError, match="nothing was changed"):
+        migrate(Database(nowhere, lender.database.settings))
+    with pytest.raises(DatabaseUnavailableError, match="check the database URL"):
+        connect(nowhere)
+
+
+def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Lender) -> None:
+    tables = lender.query(
+        "SELECT DISTINCT c.relname, c.relrowsecurity FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " WHERE n.nspname = 'casegate' AND c.relkind = 'r'"
+        " AND a.attname IN ('vendor_id', 'holder_vendor_id')"
+    )
+
+    assert {str(name) for name, _on in tables} == {
+        "vendor",
+        "contract",
+        "credential",
+        "case_record",
+        "assignment",
+        "assigned_case",
+    }
+    assert all(is_on for _name, is_on in tables)
+
+
+RIGHTS = {
+    "vendor": {
+        "casegate.trust": "r",
+        "casegate.worker": "arwd",
+        "casegate.trust_acknowledgement": "ar",
+        "casegate.assigned_case": "r",
+        "casegate.case_record": "r",
+        "casegate.assignment": "r",
+    },
+    "company": {
+        "casegate.trust": "r",
+        "casegate.worker": "arwd",
+        "casegate.trust_acknowledgement": "ar",
+        "casegate.vendor": "arw",
+        "casegate.contract": "arw",
+        "casegate.credential": "arw",
+        "casegate.case_record": "arw",
+        "casegate.assignment": "arw",
+        "casegate.assigned_case": "arw",
+        "audit.tail": "r",
+        "audit.batch": "r",
+        "audit.signed_head": "r",
+    },
+    "auditor": {"audit.tail": "r", "audit.batch": "r", "audit.signed_head": "r"},
+    "publisher": {"audit.tail": "r", "audit.batch": "r", "audit.signed_head": "r"},
+}
+_LETTERS = {"INSERT": "a", "SELECT": "r", "UPDATE": "w", "DELETE": "d"}
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_each_role_has_exactly_these_rights_on_tables(lender: Lender, purpose: str) -> None:
+    found: dict[str, set[str]] = {}
+    for schema, table, right in lender.query(
+        "SELECT n.nspname, c.relname, r.name FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'),"
+        " ('REFERENCES'), ('TRIGGER')) AS r (name)"
+        " WHERE n.nspname IN ('casegate', 'audit') AND c.relkind = 'r'"
+        " AND has_table_privilege(%s, c.oid, r.name)",
+        (lender.database.roles.name(purpose),),
+    ):
+        letter = _LETTERS.get(str(right), str(right))
+        found.setdefault(f"{schema}.{table}", set()).add(letter)
+
+    assert found == {table: set(letters) for table, letters in RIGHTS[purpose].items()}
+
+
+FUNCTIONS = {
+    "vendor": {
+        "trust_view",
+        "vendor_case",
+        "vendor_cases",
+        "vendor_assignments",
+        "append_batch",
+        "find_batch",
+    },
+    "company": {"trust_view", "append_batch", "find_batch"},
+    "auditor": set(),
+    "publisher": {"sign_head"},
+}
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_each_role_may_call_exactly_these_functions(lender: Lender, purpose: str) -> None:
+    found = lender.query(
+        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('casegate', 'audit') AND has_function_privilege(%s, p.oid,"
+        " 'EXECUTE') AND p.prorettype <> 'trigger'::regtype",
+        (lender.database.roles.name(purpose),),
+    )
+
+    assert {str(name) for (name,) in found} == FUNCTIONS[purpose]
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_no_role_is_more_than_its_rights(lender: Lender, purpose: str) -> None:
+    role = lender.query(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit"
+        " FROM pg_roles WHERE rolname = %s",
+        (lender.database.roles.name(purpose),),
+    )
+
+    assert role == [(False,) * 6]
+
+
+def test_the_vendor_role_sees_no_case_before_it_names_a_vendor(
+    lender: Lender, tmp_path: Path
+) -> None:
+    lender.put(tmp_path / "cases.csv", f"{HEADER}\n{case_row(1)}\n")
+
+    with lender.role("vendor") as connection:
+        for table in ("case_record", "assigned_case", "assignment"):
+            rows = connection.execute(f"SELECT 1 FROM casegate.{table}".encode()).fetchall()  # noqa: S608  # names above
+            assert rows == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT 1 FROM casegate.credential")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT 1 FROM audit.batch")
+
+
+def test_roles_of_two_databases_do_not_share_names() -> None:
+    first, second = DatabaseRoles.of("one"), DatabaseRoles.of("two")
+
+    assert not {first.name(p) for p in PURPOSES} & {second.name(p) for p in PURPOSES}

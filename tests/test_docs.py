@@ -1,0 +1,93 @@
+"""Every name that a person can meet stands in a README: settings, events, codes, commands."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from audit.entry import EventType
+from gateway.cli.main import app
+from gateway.http import problems
+from gateway.settings import Settings
+from policies.decide import DenyReason
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [
+    ROOT / "README.md",
+    *(ROOT / room / "README.md" for room in ("gateway", "policies", "keys", "audit")),
+]
+TEXT = "\n".join(path.read_text() for path in DOCUMENTS if path.exists())
+# What carries a code of its own when it is raised.
+_CARRIERS = {
+    "CredentialRefusedError",
+    "TokenRefusedError",
+    "ClientRefusedError",
+    "ReleaseDeniedError",
+    "Problem",
+}
+
+
+def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _settings(kind, f"{prefix}{name}.")
+        elif not field.exclude:
+            yield prefix + name
+
+
+def _codes() -> set[str]:
+    """Codes of the classes, and those given where an error is raised (read from the source)."""
+    found = {*problems.CODES, *(code for code, _title in problems._ROUTING.values()), *DenyReason}
+    for path in (ROOT / "gateway").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _CARRIERS:
+                found |= {
+                    str(part.value)
+                    for argument in node.args
+                    for part in ast.walk(argument)
+                    if isinstance(part, ast.Constant)
+                    and isinstance(part.value, str)
+                    and part.value.isupper()
+                }
+    return found | {"HEADERS_TOO_LARGE"}
+
+
+def _commands() -> list[str]:
+    def walk(group: typer.core.TyperGroup, prefix: str) -> Iterator[str]:
+        for name, command in group.commands.items():
+            if isinstance(command, typer.core.TyperGroup):
+                yield from walk(command, f"{prefix} {name}")
+            else:
+                yield f"{prefix} {name}"
+
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    return sorted(walk(root, "casegate"))
+
+
+@pytest.mark.parametrize("name", sorted(set(_settings(Settings))))
+def test_every_setting_is_described(name: str) -> None:
+    # Both listeners have the same keys, which are described once.
+    other = name.replace("company.", "vendor.")
+    is_shared = name != other and "the same keys under `company`" in TEXT
+
+    assert f"`{name}`" in TEXT or (is_shared and f"`{other}`" in TEXT)
+
+
+@pytest.mark.parametrize("event", [event.value for event in EventType])
+def test_every_event_of_the_log_is_described(event: str) -> None:
+    assert event in TEXT
+
+
+@pytest.mark.parametrize("code", sorted(_codes()))
+def test_every_problem_code_is_described(code: str) -> None:
+    assert code in TEXT
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_every_command_is_described(command: str) -> None:
+    assert command in TEXT
