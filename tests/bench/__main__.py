@@ -1,0 +1,82 @@
+"""Measures the product beside plain peers: `python -m tests.bench [--quick] [--only NAME]`."""
+
+import argparse
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.appends import Appends, AppendsAgainstMany
+from tests.bench.bulk import Bulk
+from tests.bench.flush import measure_flush
+from tests.bench.harness import Row, measure
+from tests.bench.importing import Importing
+from tests.bench.pull import Pull
+from tests.bench.report import print_table, write_figures
+from tests.bench.revocation import Revocation
+from tests.bench.stand import ROOT, Stand
+
+_ROWS: tuple[Row, ...] = (
+    Pull(),
+    Bulk(),
+    Appends(),
+    AppendsAgainstMany(),
+    Revocation(),
+    Importing(),
+)
+_TABLE_WIDTH = 110
+
+
+def main() -> None:
+    """Runs the rows and prints the table; a missed target is a result, not a failure."""
+    options = _parse()
+    chosen = [row for row in _ROWS if not options.only or row.name in options.only]
+    err = Console(stderr=True)
+    out = Console(width=max(_TABLE_WIDTH, err.width))  # whole figures, in a narrow log as well
+    directory = Path(tempfile.mkdtemp(prefix="casegate-bench-", dir=options.directory))
+    directory.chmod(0o755)  # started by root, the embedded server runs as another user
+    stand = Stand(
+        directory,
+        cases=1_000 if options.quick else 5_000,
+        seconds=1.0 if options.quick else options.seconds,
+        connections=options.connections,
+        workers=options.workers,
+        import_rows=2_000 if options.quick else options.import_rows,
+    )
+    # Exit handlers run in reverse: the embedded server's own, registered later, stops it first.
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    err.print(f"making an installation with {stand.cases:,} cases in {directory}")
+    flushes = [measure_flush(directory)]
+    results = [
+        measure(row, stand, rounds=options.rounds, hear=lambda line: err.print(f"· {line}"))
+        for row in chosen
+    ]
+    flushes.append(measure_flush(directory))
+    print_table(out, results, flushes)
+    settings = {key: value for key, value in vars(options).items() if key != "directory"}
+    settings["processors"] = os.cpu_count()
+    path = write_figures(ROOT / "var" / "bench", stand.now(), results, flushes, settings)
+    out.print(f"raw figures: {path.relative_to(ROOT)}", soft_wrap=True)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    names = [row.name for row in _ROWS]
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="NAME", help=", ".join(names)
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds a row (5)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a round (4)")
+    parser.add_argument("--workers", type=int, default=2, help="server processes a side (2)")
+    parser.add_argument("--connections", type=int, default=32, help="closed loops of `pull` (32)")
+    parser.add_argument("--import-rows", type=int, default=20_000, help="rows a file (20,000)")
+    parser.add_argument("--quick", action="store_true", help="short rounds: does it run at all?")
+    parser.add_argument("--directory", help="where to put the trial database, to choose its disk")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""A process that appends entries for some seconds, through the log or with a commit for each."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import psycopg
+import uvloop
+
+from audit.entry import EventType, encode_entry
+from audit.log import AuditLog
+from audit.store import PostgresBatchStore
+from tests.bench.harness import percentile
+
+Append = Callable[[bytes], Awaitable[object]]
+_NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def make_entry(number: int) -> bytes:
+    """An entry of about 400 bytes: most of a release's, with the values that differ differing."""
+    return encode_entry(
+        EventType.ACCESS_RELEASE,
+        time=_NOON + timedelta(milliseconds=number),
+        vendor="alpha",
+        contract="alpha-2026",
+        token=uuid4().hex,
+        request=uuid4().hex[:24],
+        route="/v1/cases/{case_ref}",
+        purpose="DEBT_COLLECTION_TEL",
+        stage="bulk",
+        cases=[uuid4().hex],
+        bytes=700,
+        sha256=uuid4().hex + uuid4().hex,
+    )
+
+
+@asynccontextmanager
+async def log_appends(url: str) -> AsyncIterator[Append]:
+    store = PostgresBatchStore(url)
+    log = AuditLog(store, deadline_seconds=30)
+    await log.start()
+    try:
+        yield log.append
+    finally:
+        await log.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def commits(url: str, connections: int) -> AsyncIterator[Append]:
+    idle = [
+        await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(connections)
+    ]
+
+    async def insert(entry: bytes) -> None:
+        connection = idle.pop()
+        await connection.execute("INSERT INTO plain (entry) VALUES (%b)", (entry,), prepare=True)
+        idle.append(connection)
+
+    try:
+        yield insert
+    finally:
+        for connection in idle:
+            await connection.close()
+
+
+async def drive(append: Append, in_flight: int, seconds: float) -> dict[str, Any]:
+    latencies: list[float] = []
+    begin = monotonic()
+    end = begin + seconds
+
+    async def caller() -> None:
+        number = 0
+        while (sent_at := monotonic()) < end:
+            await append(make_entry(number))
+            latencies.append(monotonic() - sent_at)
+            number += 1
+
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    elapsed = monotonic() - begin
+    latencies.sort()
+    return {
+        "per_second": len(latencies) / elapsed,
+        "p50_ms": percentile(latencies, 0.5) * 1e3,
+        "p99_ms": percentile(latencies, 0.99) * 1e3,
+    }
+
+
+async def run(order: dict[str, Any]) -> None:
+    url, in_flight = order["url"], order["in_flight"]
+    opened = log_appends(url) if order["kind"] == "log" else commits(url, in_flight)
+    async with opened as append:
+        await append(make_entry(0))
+        _say("ready")
+        sys.stdin.buffer.readline()
+        _say(await drive(append, in_flight, order["seconds"]))
+
+
+def _say(answer: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(orjson.loads(sys.stdin.buffer.readline())))
