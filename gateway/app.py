@@ -266,7 +266,7 @@ class Office:
         keys = ImportKeys(
             kek=LocalKeyEncryptionKey(read_key(settings, settings.keys.kek)),
             index=read_key(settings, settings.keys.index),
-            case_token=pseudonyms.tokenizer("case_ref"),
+            pseudonyms=pseudonyms,
         )
         with self.connection() as connection:
             return PortfolioImport(

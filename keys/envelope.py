@@ -12,27 +12,42 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keys.errors import EnvelopeError
 from keys.kek import KeyEncryptionKey
 
-# A data key encrypts exactly one message, so a fixed nonce never meets the same key twice
+# A data key encrypts one message and one attachment, so no nonce meets the same key twice
 # (NIST SP 800-38D, 8.2.1); re-sealing a changed case takes a new data key.
 _NONCE = bytes(12)
+_ATTACHMENT_NONCE = bytes(11) + b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A value at rest: its wrapped key (60 bytes), the wrapping key's name, the ciphertext."""
+    """A value at rest: its wrapped key (60 bytes), the wrapping key's name, the ciphertext.
+
+    `attachment` is a second ciphertext under the same key, for what is rarely read.
+    """
 
     kek_id: str
     wrapped_key: bytes
     ciphertext: bytes
+    attachment: bytes | None = None
 
 
-def seal(plaintext: bytes, kek: KeyEncryptionKey, *, context: bytes) -> Sealed:
+def seal(
+    plaintext: bytes,
+    kek: KeyEncryptionKey,
+    *,
+    context: bytes,
+    attachment: bytes | None = None,
+) -> Sealed:
     """Encrypts under a new random key; `context` (the case id) is authenticated with it."""
     data_key = os.urandom(32)
+    cipher = AESGCM(data_key)
     return Sealed(
         kek_id=kek.kek_id,
         wrapped_key=kek.wrap(data_key),
-        ciphertext=AESGCM(data_key).encrypt(_NONCE, plaintext, context),
+        ciphertext=cipher.encrypt(_NONCE, plaintext, context),
+        attachment=(
+            None if attachment is None else cipher.encrypt(_ATTACHMENT_NONCE, attachment, context)
+        ),
     )
 
 
@@ -44,7 +59,24 @@ def open_sealed(
     Raises:
         EnvelopeError: wrong key, wrong context (a row moved to another case), or altered bytes.
     """
+    return _opened(_NONCE, ciphertext, wrapped_key, kek, context)
+
+
+def open_attachment(
+    attachment: bytes, wrapped_key: bytes, kek: KeyEncryptionKey, *, context: bytes
+) -> bytes:
+    """Returns the attachment's plaintext.
+
+    Raises:
+        EnvelopeError: as for open_sealed; neither stands in for the other.
+    """
+    return _opened(_ATTACHMENT_NONCE, attachment, wrapped_key, kek, context)
+
+
+def _opened(
+    nonce: bytes, ciphertext: bytes, wrapped_key: bytes, kek: KeyEncryptionKey, context: bytes
+) -> bytes:
     try:
-        return AESGCM(kek.unwrap(wrapped_key)).decrypt(_NONCE, ciphertext, context)
+        return AESGCM(kek.unwrap(wrapped_key)).decrypt(nonce, ciphertext, context)
     except InvalidTag as error:
         raise EnvelopeError("a sealed value does not open") from error

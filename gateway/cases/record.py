@@ -13,6 +13,8 @@ from keys.kek import KeyEncryptionKey
 JsonValue = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
 CaseRecord = dict[str, JsonValue]
 
+FREE_TEXT = "past_notes"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
@@ -33,8 +35,18 @@ class StoredCase:
 
 
 def seal_record(record: Mapping[str, JsonValue], case_id: UUID, kek: KeyEncryptionKey) -> Sealed:
-    """Encrypts a record under a fresh key, bound to its case id."""
-    return seal(orjson.dumps(record), kek, context=case_id.bytes)
+    """Encrypts a record under a fresh key, bound to its case id.
+
+    Free text is sealed apart, so that a release, which never carries it, need not open it.
+    """
+    fields = {name: value for name, value in record.items() if name != FREE_TEXT}
+    notes = record.get(FREE_TEXT)
+    return seal(
+        orjson.dumps(fields),
+        kek,
+        context=case_id.bytes,
+        attachment=str(notes).encode() if notes is not None else None,
+    )
 
 
 def open_record(case: StoredCase, kek: KeyEncryptionKey) -> CaseRecord:

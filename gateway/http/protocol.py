@@ -59,7 +59,7 @@ class GatewayProtocol(HttpToolsProtocol):
             "client_cert_thumbprint_b64": base64url(self._thumbprint),
             "tls_version": tls.version(),
         }
-        self.registry.add(self._thumbprint, transport)
+        self.registry.add(self._thumbprint, transport, at=self.loop.time())
         self._arm_head_timer()
 
     @override

@@ -1,6 +1,7 @@
 """The live TLS connections of one worker, by certificate, so that they can be cut."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 
@@ -8,28 +9,31 @@ class ConnectionRegistry:
     """Connections by certificate thumbprint; used from the event loop's thread alone."""
 
     def __init__(self) -> None:
-        self._by_thumbprint: dict[bytes, set[asyncio.Transport]] = {}
+        self._by_thumbprint: dict[bytes, dict[asyncio.Transport, float]] = {}
 
-    def add(self, thumbprint: bytes, transport: asyncio.Transport) -> None:
-        """Notes a connection."""
-        self._by_thumbprint.setdefault(thumbprint, set()).add(transport)
+    def add(self, thumbprint: bytes, transport: asyncio.Transport, *, at: float = 0.0) -> None:
+        """Notes a connection, made `at` a monotonic time in seconds."""
+        self._by_thumbprint.setdefault(thumbprint, {})[transport] = at
 
     def discard(self, thumbprint: bytes, transport: asyncio.Transport) -> None:
         """Forgets a connection that has closed."""
         transports = self._by_thumbprint.get(thumbprint)
         if transports is not None:
-            transports.discard(transport)
+            transports.pop(transport, None)
             if not transports:
                 del self._by_thumbprint[thumbprint]
 
-    def cut(self, is_live: Callable[[bytes], bool]) -> int:
+    def cut(self, is_live: Callable[[bytes], bool], *, made_before: float = math.inf) -> int:
         """Aborts every connection whose certificate is not live any more; returns how many.
 
         An abort drops what is still in the send buffer: a half-sent body ends where it stands.
+        Connections made at `made_before` or later are left for another time.
         """
         closed = 0
         for thumbprint in [t for t in self._by_thumbprint if not is_live(t)]:
-            for transport in self._by_thumbprint.pop(thumbprint):
+            transports = self._by_thumbprint[thumbprint]
+            for transport in [t for t, at in transports.items() if at < made_before]:
+                self.discard(thumbprint, transport)
                 transport.abort()
                 closed += 1
         return closed

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ CHANNEL = "casegate_trust"
 ACK_CHANNEL = "casegate_trust_ack"
 _HEARTBEAT_SECONDS = 0.5
 _RETRY_SECONDS = 0.2
+_GRACE_SECONDS = 2.0
 # Longer than a heartbeat and its query by far, shorter than the 5 s after which all are refused.
 _QUERY_SECONDS = 3.0
 
@@ -139,9 +141,12 @@ class TrustFeed:
                 if not was_stale:
                     logger().error("trust.stale", connections=closed)
             else:
-                self._cut()
+                # A young connection of a refused certificate may still read why it is refused.
+                self._cut(made_before=self._clock.monotonic() - _GRACE_SECONDS)
             was_stale = is_stale
 
-    def _cut(self) -> int:
+    def _cut(self, *, made_before: float = math.inf) -> int:
         now = self._clock.now()
-        return self._registry.cut(lambda thumbprint: self._view.is_live(thumbprint, now))
+        return self._registry.cut(
+            lambda thumbprint: self._view.is_live(thumbprint, now), made_before=made_before
+        )

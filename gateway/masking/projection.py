@@ -9,6 +9,8 @@ from gateway.masking.transforms import TRANSFORMS, JsonValue, Transform, age_ban
 from policies.fields import CatalogField, FieldCatalog, FieldClass, Form, Level
 from policies.model import FieldRule
 
+MADE_PSEUDONYMS = "pseudonyms"  # beside the fields of a record; the catalogue knows no such field
+
 _Related = Callable[[JsonValue, Mapping[str, JsonValue]], JsonValue]
 
 
@@ -92,7 +94,7 @@ def _step(known: CatalogField, rule: FieldRule, pseudonym_key: PseudonymKey) -> 
         case Level.CLEAR:
             return _Step(known.name)
         case Level.PSEUDONYM:
-            return _Step(known.name, plain=_pseudonym(pseudonym_key.tokenizer(known.name)))
+            return _Step(known.name, related=_pseudonym(known.name, pseudonym_key))
         case Level.REDACT:
             return _Step(known.name, plain=redacted)
         case _:
@@ -112,12 +114,28 @@ def _form_step(known: CatalogField, rule: FieldRule) -> _Step:
     return _Step(known.name, plain=TRANSFORMS[form])
 
 
-def _pseudonym(tokenize: Callable[[str], str]) -> Transform:
-    def pseudonym(value: JsonValue) -> JsonValue:
+def _pseudonym(name: str, key: PseudonymKey) -> _Related:
+    tokenize = key.tokenizer(name)
+    check = key.check
+
+    def pseudonym(value: JsonValue, record: Mapping[str, JsonValue]) -> JsonValue:
+        made = record.get(MADE_PSEUDONYMS)
+        # Tokens made when the case was sealed count only if this very key made them: a record
+        # that was sealed for another contract can never lend its references to this one.
+        if isinstance(made, dict) and made.get("key") == check and name in made:
+            return made[name]
         # Anything but text is no internal key; leaving it out is safer than showing it.
         return tokenize(value) if isinstance(value, str) else None
 
     return pseudonym
+
+
+def made_pseudonyms(key: PseudonymKey, internal_keys: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Tokens for `MADE_PSEUDONYMS`, so that a release need not make them; by field name."""
+    tokens: dict[str, JsonValue] = {
+        name: key.token(name, internal) for name, internal in internal_keys.items()
+    }
+    return {"key": key.check, **tokens}
 
 
 def _product_type(_: JsonValue, record: Mapping[str, JsonValue]) -> JsonValue:

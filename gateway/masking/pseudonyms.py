@@ -19,6 +19,7 @@ _BLOCK_BYTES = 64
 # 26 base32 characters are 130 bits: 17 bytes without their last 6 bits.
 _TOKEN_BYTES = 17
 _SPARE_BITS = 6
+_CHECK_CHARACTERS = 8
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648, section 6
 # Three characters at a time: the standard library's base32 is written in Python and takes ten
@@ -63,6 +64,11 @@ class PseudonymKey:
         info = _INFO_LABEL + _prefixed(vendor) + _prefixed(contract)
         kdf = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info)
         return cls(kdf.derive(master_key))
+
+    @property
+    def check(self) -> str:
+        """Tells keys apart without revealing them: eight characters of a token of nothing."""
+        return self.token("check", "")[:_CHECK_CHARACTERS]
 
     def token(self, kind: str, internal_key: str) -> str:
         """Return the 26-character token; any text is accepted."""

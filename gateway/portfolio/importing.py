@@ -16,12 +16,13 @@ from audit.entry import EventType
 from gateway.clock import Clock
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
+from gateway.masking.pseudonyms import PseudonymKey
 from gateway.portfolio.columns import RawRow
 from gateway.portfolio.reader import PortfolioFile, open_portfolio
 from gateway.portfolio.reasons import ErrorCode, reason
 from gateway.portfolio.rejects import RejectsWriter
 from gateway.portfolio.rows import CaseRow, RowError, RowParser
-from gateway.portfolio.sealing import CaseToken, RowSealer
+from gateway.portfolio.sealing import RowSealer
 from gateway.portfolio.storing import ChunkOutcome, ChunkStore
 from keys.kek import KeyEncryptionKey
 from keys.secret import Secret
@@ -39,7 +40,7 @@ class ImportKeys:
 
     kek: KeyEncryptionKey
     index: Secret
-    case_token: CaseToken
+    pseudonyms: PseudonymKey
 
 
 @dataclass(slots=True)
@@ -160,8 +161,9 @@ class PortfolioImport:
             self._connection,
             vendor_id=self._vendor_id,
             contract_id=self._contract_id,
-            sealer=RowSealer(self._keys.index, self._keys.kek, self._contract_id),
-            case_token=self._keys.case_token,
+            sealer=RowSealer(
+                self._keys.index, self._keys.kek, self._keys.pseudonyms, self._contract_id
+            ),
             file_sha256=file_sha256,
             clock=self._clock,
             actor=self._actor,

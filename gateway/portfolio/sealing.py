@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID, uuid4
@@ -11,6 +10,8 @@ from uuid import UUID, uuid4
 import orjson
 
 from gateway.cases.record import CaseRecord, seal_record
+from gateway.masking.projection import MADE_PSEUDONYMS, made_pseudonyms
+from gateway.masking.pseudonyms import PseudonymKey
 from gateway.portfolio.rows import CaseRow
 from keys.envelope import Sealed
 from keys.kek import KeyEncryptionKey
@@ -18,9 +19,6 @@ from keys.secret import Secret
 
 _SALT_BYTES = 16
 COMMITMENT_BYTES = 16
-
-CaseToken = Callable[[str], str]
-"""Makes the vendor's reference of a case id in hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,13 @@ class CaseIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
-    """A case ready to be stored; `commitment` (16 bytes) stands for it in the log."""
+    """A case ready to be stored.
+
+    `case_ref` is what the vendor knows it by; `commitment` (16 bytes) stands for it in the log.
+    """
 
     case_id: UUID
+    case_ref: str
     log_salt: bytes
     sealed: Sealed
     commitment: bytes
@@ -59,8 +61,15 @@ class SealedRow:
 class RowSealer:
     """Seals rows for one contract."""
 
-    def __init__(self, index_key: Secret, kek: KeyEncryptionKey, contract_id: str) -> None:
+    def __init__(
+        self,
+        index_key: Secret,
+        kek: KeyEncryptionKey,
+        pseudonyms: PseudonymKey,
+        contract_id: str,
+    ) -> None:
         self._index = index_key
+        self._pseudonyms = pseudonyms
         self._kek = kek
         self._contract = contract_id.encode()
 
@@ -77,23 +86,25 @@ class RowSealer:
     def seal(self, row: CaseRow, macs: RowMacs, known: CaseIdentity | None) -> SealedRow:
         """Seals a row under a new key; a known case keeps its id and its commitments.
 
-        The internal keys that a vendor's pseudonyms are made of are sealed with it. The log names
-        a case by a commitment under its salt: destroying the salt destroys the link between the
-        debtor and the log's entries.
+        The vendor's references and the internal keys they are made of are sealed with it. The log
+        names a case by a commitment under its salt: destroying the salt destroys the link between
+        the debtor and the log's entries.
         """
         identity = known or CaseIdentity.fresh()
-        record = cast("CaseRecord", dict(row.record))
-        record |= {
+        account = _text(row, "core_account_no") or _text(row, "source_case_no")
+        internal = {
+            "case_ref": identity.case_id.hex,
             "debtor_ref": macs.person.hex(),
             "contact_point_ref": macs.contact.hex(),
-            "debt_ref": _mac(
-                self._index,
-                b"debt",
-                _text(row, "core_account_no") or _text(row, "source_case_no"),
-            ).hex(),
+            "debt_ref": _mac(self._index, b"debt", account).hex(),
         }
+        made = made_pseudonyms(self._pseudonyms, internal)
+        record = cast("CaseRecord", dict(row.record))
+        record |= internal
+        record[MADE_PSEUDONYMS] = made
         return SealedRow(
             identity.case_id,
+            str(made["case_ref"]),
             identity.log_salt,
             seal_record(record, identity.case_id, self._kek),
             case_commitment(identity.log_salt, self._contract, identity.case_id),

@@ -10,7 +10,7 @@ from audit.entry import EventType
 from gateway.clock import Clock
 from gateway.evidence import record_with_change
 from gateway.portfolio.rows import CaseRow
-from gateway.portfolio.sealing import CaseIdentity, CaseToken, RowMacs, RowSealer, SealedRow
+from gateway.portfolio.sealing import CaseIdentity, RowMacs, RowSealer, SealedRow
 
 _LOCK = 7310202  # one import at a time, so that a vendor's keyset order is the commit order
 
@@ -22,7 +22,8 @@ SELECT r.source_mac, r.content_mac, r.case_id, r.log_salt, a.vendor_id, a.contra
 """
 _CHANGE = """
 UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac = %s, kek_id = %s,
-       wrapped_key = %s, sealed = %s, holder_vendor_id = %s, updated_at = %s WHERE case_id = %s
+       wrapped_key = %s, sealed = %s, sealed_notes = %s, holder_vendor_id = %s, updated_at = %s
+ WHERE case_id = %s
 """
 _ASSIGN_AGAIN = """
 INSERT INTO casegate.assigned_case
@@ -38,17 +39,17 @@ _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
   place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea,
   contact_mac bytea, log_salt bytea, kek_id text, wrapped_key bytea, sealed bytea,
-  case_ref text, commitment bytea) ON COMMIT DELETE ROWS
+  sealed_notes bytea,  case_ref text, commitment bytea) ON COMMIT DELETE ROWS
 """
 _STAGED_TYPES = [
     *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea"),
-    *("text", "bytea", "bytea", "text", "bytea"),
+    *("text", "bytea", "bytea", "bytea", "text", "bytea"),
 ]
 _STORE_CASES = """
 INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
-       contact_mac, log_salt, kek_id, wrapped_key, sealed)
+       contact_mac, log_salt, kek_id, wrapped_key, sealed, sealed_notes)
 SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, log_salt, kek_id,
-       wrapped_key, sealed
+       wrapped_key, sealed, sealed_notes
   FROM staged_case ORDER BY place
 """
 _STORE_ASSIGNED = """
@@ -97,7 +98,6 @@ class ChunkStore:
         vendor_id: str,
         contract_id: str,
         sealer: RowSealer,
-        case_token: CaseToken,
         file_sha256: bytes,
         clock: Clock,
         actor: str,
@@ -106,7 +106,6 @@ class ChunkStore:
         self._vendor_id = vendor_id
         self._contract_id = contract_id
         self._sealer = sealer
-        self._case_token = case_token
         self._file_sha256 = file_sha256
         self._clock = clock
         self._actor = actor
@@ -169,6 +168,7 @@ class ChunkStore:
                         sealed.kek_id,
                         sealed.wrapped_key,
                         sealed.ciphertext,
+                        sealed.attachment,
                         self._vendor_id,
                         now,
                         row.case_id,
@@ -210,7 +210,8 @@ class ChunkStore:
                         sealed.kek_id,
                         sealed.wrapped_key,
                         sealed.ciphertext,
-                        self._case_token(row.case_id.hex),
+                        sealed.attachment,
+                        row.case_ref,
                         row.commitment,
                     )
                 )
@@ -222,7 +223,7 @@ class ChunkStore:
         return (
             self._vendor_id,
             self._contract_id,
-            self._case_token(row.case_id.hex),
+            row.case_ref,
             row.case_id,
             self.assignment_id,
             row.commitment,

@@ -2,6 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 
 import orjson
 from typing_extensions import override
@@ -167,7 +169,7 @@ class Release:
         record["case_ref"] = case.case_id.hex
         record["assignment_id"] = case.assignment_id
         record["case_status"] = case.status
-        record["assigned_at"] = rfc3339(case.assigned_at)
+        record["assigned_at"] = _stamp(case.assigned_at)
         return profile.projection.apply(record)
 
     async def _log(
@@ -195,3 +197,9 @@ class Release:
             "sha256": hashlib.sha256(body).hexdigest(),
         }
         return await self._evidence.record(EventType.ACCESS_RELEASE, **fields)
+
+
+@lru_cache(maxsize=256)
+def _stamp(moment: datetime) -> str:
+    """Cases of one assignment share their moment."""
+    return rfc3339(moment)

@@ -64,7 +64,7 @@ async def _serve(kind: str, config: Path, owner_url: str, socket_fd: int, ready_
     )
     await listener.start()
     # What has been loaded lives as long as the worker: looking through it again for garbage
-    # costs a page of cases a tenth of its time.
+    # takes time from every page of cases.
     gc.collect()
     gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[socket.socket(fileno=socket_fd)]))

@@ -15,7 +15,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.app import Office, load_policies, log_signer, read_key
+from gateway.app import Office, load_policies, log_signer, read_key, release_profiles
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.identity.principal import StaffRole
@@ -267,7 +267,9 @@ def _write_truth(truth: Path, portfolio: Path, vendor_id: str, database: Databas
     """Appends the unmasked records with the reference that the vendor knows each by."""
     settings = database.settings
     kek = LocalKeyEncryptionKey(read_key(settings, settings.keys.kek))
-    sealer = RowSealer(read_key(settings, settings.keys.index), kek, contract_of(vendor_id))
+    contract_id = contract_of(vendor_id)
+    pseudonyms = release_profiles(settings).pseudonym_key(vendor_id, contract_id)
+    sealer = RowSealer(read_key(settings, settings.keys.index), kek, pseudonyms, contract_id)
     with connect(database.conninfo("company")) as connection:
         refs = {
             bytes(row[0]): row[1]

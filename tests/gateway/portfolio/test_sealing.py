@@ -4,15 +4,20 @@ import orjson
 import pytest
 
 from gateway.cases.record import CaseRecord
+from gateway.masking.projection import compile_projection
+from gateway.masking.pseudonyms import PseudonymKey
 from gateway.portfolio.rows import CaseRow
 from gateway.portfolio.sealing import CaseIdentity, RowSealer, SealedRow, case_commitment
-from keys.envelope import open_sealed
+from keys.envelope import open_attachment, open_sealed
 from keys.kek import LocalKeyEncryptionKey
 from keys.secret import Secret
+from policies.fields import Level, load_field_catalog
+from policies.model import FieldRule
 
 KEK = LocalKeyEncryptionKey(Secret(bytes(range(32))))
 INDEX = Secret(bytes(reversed(range(32))))
-SEALER = RowSealer(INDEX, KEK, "alpha-2026")
+PSEUDONYMS = PseudonymKey.derive(bytes(range(32)), vendor="alpha", contract="alpha-2026")
+SEALER = RowSealer(INDEX, KEK, PSEUDONYMS, "alpha-2026")
 RECORD: CaseRecord = {
     "source_case_no": "ZX1",
     "id_number": "11010519491231002X",
@@ -26,11 +31,11 @@ def _row(**changes: str | int) -> CaseRow:
     return CaseRow(2, {**RECORD, **changes})
 
 
-def _opened(row: SealedRow) -> dict[str, object]:
+def _opened(row: SealedRow) -> CaseRecord:
     plain = open_sealed(
         row.sealed.ciphertext, row.sealed.wrapped_key, KEK, context=row.case_id.bytes
     )
-    content: dict[str, object] = orjson.loads(plain)
+    content: CaseRecord = orjson.loads(plain)
     return content
 
 
@@ -68,7 +73,9 @@ def test_macs_of_equal_values_of_two_kinds_differ() -> None:
 
 
 def test_without_the_index_key_macs_cannot_be_made_again() -> None:
-    assert RowSealer(Secret(bytes(32)), KEK, "alpha-2026").macs(_row()) != SEALER.macs(_row())
+    other = RowSealer(Secret(bytes(32)), KEK, PSEUDONYMS, "alpha-2026")
+
+    assert other.macs(_row()) != SEALER.macs(_row())
 
 
 def test_a_sealed_row_opens_to_its_record_and_its_internal_keys() -> None:
@@ -77,7 +84,42 @@ def test_a_sealed_row_opens_to_its_record_and_its_internal_keys() -> None:
 
     assert {name: content[name] for name in RECORD} == RECORD
     assert content["debtor_ref"] == macs.person.hex()
-    assert set(content) - set(RECORD) == {"debtor_ref", "contact_point_ref", "debt_ref"}
+    references = {"case_ref", "debtor_ref", "contact_point_ref", "debt_ref"}
+    assert set(content) - set(RECORD) == {*references, "pseudonyms"}
+
+
+def test_references_made_at_sealing_are_those_that_a_release_would_make() -> None:
+    row = SEALER.seal(_row(), SEALER.macs(_row()), None)
+    record = _opened(row)
+    rules = [FieldRule(name, Level.PSEUDONYM) for name in ("case_ref", "debtor_ref", "debt_ref")]
+    projection = compile_projection(rules, load_field_catalog(), PSEUDONYMS)
+    unmade = {name: value for name, value in record.items() if name != "pseudonyms"}
+
+    assert projection.apply(record) == projection.apply(unmade)
+    assert projection.apply(record)["case_ref"] == row.case_ref
+
+
+def test_references_made_for_one_contract_never_go_out_under_another() -> None:
+    record = _opened(SEALER.seal(_row(), SEALER.macs(_row()), None))
+    other = PseudonymKey.derive(bytes(range(32)), vendor="beta", contract="beta-2026")
+    rules = [FieldRule("debtor_ref", Level.PSEUDONYM)]
+
+    own = compile_projection(rules, load_field_catalog(), PSEUDONYMS).apply(record)
+    foreign = compile_projection(rules, load_field_catalog(), other).apply(record)
+
+    assert own["debtor_ref"] != foreign["debtor_ref"]
+    assert foreign["debtor_ref"] == other.token("debtor_ref", str(record["debtor_ref"]))
+
+
+def test_free_text_is_sealed_apart_and_opens_under_the_same_key() -> None:
+    row = SEALER.seal(_row(past_notes="客户称下月还款"), SEALER.macs(_row()), None)
+
+    assert "past_notes" not in _opened(row)
+    assert row.sealed.attachment is not None
+    opened = open_attachment(
+        row.sealed.attachment, row.sealed.wrapped_key, KEK, context=row.case_id.bytes
+    )
+    assert opened.decode() == "客户称下月还款"
 
 
 def test_a_known_case_keeps_its_id_and_commitment_and_gets_a_new_key() -> None:

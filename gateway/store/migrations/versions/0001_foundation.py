@@ -50,7 +50,7 @@ CREATE TABLE casegate.credential (
 );
 CREATE INDEX credential_by_vendor ON casegate.credential (vendor_id);
 
--- Cases. Columns with personal data do not exist: `sealed` is the whole case under its own key.
+-- Cases. Columns with personal data do not exist: `sealed` and `sealed_notes` hold the case under its own key.
 CREATE TABLE casegate.case_record (
   case_id          uuid PRIMARY KEY,
   holder_vendor_id text REFERENCES casegate.vendor,
@@ -62,6 +62,7 @@ CREATE TABLE casegate.case_record (
   kek_id           text NOT NULL,
   wrapped_key      bytea NOT NULL,
   sealed           bytea NOT NULL,
+  sealed_notes     bytea,
   imported_at      timestamptz NOT NULL DEFAULT now(),
   updated_at       timestamptz NOT NULL DEFAULT now()
 );
