@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.appends import Appends, AppendsAgainstMany
+from tests.bench.appends import Appends, AppendsAgainstManyRows, AppendsAgainstRows
 from tests.bench.bulk import Bulk
 from tests.bench.flush import measure_flush
 from tests.bench.harness import Row, measure
@@ -23,7 +23,8 @@ _ROWS: tuple[Row, ...] = (
     Pull(),
     Bulk(),
     Appends(),
-    AppendsAgainstMany(),
+    AppendsAgainstRows(),
+    AppendsAgainstManyRows(),
     Revocation(),
     Importing(),
 )

@@ -19,6 +19,13 @@ from audit.store import PostgresBatchStore
 from tests.bench.harness import percentile
 
 Append = Callable[[bytes], Awaitable[object]]
+_COMMITS = {
+    "rows": "INSERT INTO plain (entry) VALUES (%(entry)b)",
+    "chain": (
+        "WITH next AS (UPDATE chain SET head = sha256(head || %(entry)b) RETURNING head)"
+        " INSERT INTO chained (entry, head) SELECT %(entry)b, head FROM next"
+    ),
+}
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -53,14 +60,14 @@ async def log_appends(url: str) -> AsyncIterator[Append]:
 
 
 @asynccontextmanager
-async def commits(url: str, connections: int) -> AsyncIterator[Append]:
+async def commits(url: str, statement: str, connections: int) -> AsyncIterator[Append]:
     idle = [
         await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(connections)
     ]
 
     async def insert(entry: bytes) -> None:
         connection = idle.pop()
-        await connection.execute("INSERT INTO plain (entry) VALUES (%b)", (entry,), prepare=True)
+        await connection.execute(statement, {"entry": entry}, prepare=True)
         idle.append(connection)
 
     try:
@@ -94,7 +101,8 @@ async def drive(append: Append, in_flight: int, seconds: float) -> dict[str, Any
 
 async def run(order: dict[str, Any]) -> None:
     url, in_flight = order["url"], order["in_flight"]
-    opened = log_appends(url) if order["kind"] == "log" else commits(url, in_flight)
+    statement = _COMMITS.get(order["kind"])
+    opened = log_appends(url) if statement is None else commits(url, statement, in_flight)
     async with opened as append:
         await append(make_entry(0))
         _say("ready")

@@ -1,4 +1,4 @@
-"""Row: durable log entries, against one INSERT and COMMIT for each entry."""
+"""Rows: durable log entries, against a chained log and plain rows with a commit for each entry."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +16,17 @@ _DATABASE = "casegate_bench_log"
 
 
 class Appends:
-    """Four processes append to one log with 64 entries in flight each; the peer's four commit."""
+    """Four processes append to one log, 64 entries in flight each, against four that commit each.
+
+    The peer is the ordinary tamper-evident log: the head of a hash chain stands in one row, and
+    each entry is one statement and one commit.
+    """
 
     name = "appends"
     unit = "entries/s"
     target = Target(10.0, of_ratio=True)
     has_warmup = True
+    peer_kind = "chain"
     peer_in_flight = 1
 
     _url = ""
@@ -43,6 +48,11 @@ class Appends:
                 "CREATE TABLE plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
                 " entry bytea NOT NULL)"
             )
+            connection.execute(
+                "CREATE TABLE chained (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+                " entry bytea NOT NULL, head bytea NOT NULL)"
+            )
+            connection.execute("CREATE TABLE chain AS SELECT sha256('') AS head")
         try:
             yield
         finally:
@@ -53,7 +63,7 @@ class Appends:
         return self._run("log", 64)
 
     def peer(self) -> Sample:
-        return self._run("commits", self.peer_in_flight)
+        return self._run(self.peer_kind, self.peer_in_flight)
 
     def figure(self, samples: Sequence[Sample]) -> float:
         return middle(samples)
@@ -86,9 +96,16 @@ class Appends:
         )
 
 
-class AppendsAgainstMany(Appends):
-    """The same against a peer with as many commits at a time as PostgreSQL joins into a flush."""
+class AppendsAgainstRows(Appends):
+    """The same against plain rows without any chain: nothing in them shows a change."""
+
+    name = "appends-rows"
+    target = Target(1.0, of_ratio=True)
+    peer_kind = "rows"
+
+
+class AppendsAgainstManyRows(AppendsAgainstRows):
+    """And with as many commits at a time as PostgreSQL joins into a flush."""
 
     name = "appends-many"
-    target = Target(1.0, of_ratio=True)
     peer_in_flight = 16
