@@ -1,43 +1,151 @@
 """The command casegate-audit: what an auditor runs, on a machine of their own."""
 
+import base64
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit.checkpoint import Checkpoint
-from audit.errors import AuditError, NoteError
-from audit.note import Ed25519Verifier, SignedNote
+from audit.directory import verify_directory
+from audit.errors import AuditError, NoteError, TamperedError, UnverifiableError
+from audit.inspection import describe
+from audit.note import SignedNote
+from audit.policy import MAX_POLICY_BYTES, TrustPolicy
+from audit.tile_source import (
+    MAX_NOTE_BYTES,
+    DirectorySource,
+    TileSource,
+    read_note,
+)
+from audit.tile_tree import TileTree
+from audit.tlog_proof import MAX_PROOF_BYTES, SUFFIX, TlogProof
+from audit.witness.cli import add_commands
+from audit.zip_source import ZipSource
+
+TAMPERED = 1
+CANNOT_TELL = 2
 
 application = typer.Typer(
     help="Look into and verify a Casegate audit log, offline.",
     no_args_is_help=True,
     add_completion=False,
 )
+add_commands(application)
+
+LogOption = Annotated[
+    Path, typer.Option("--log", help="The published log: a directory or a zip.", exists=True)
+]
 
 
-@application.callback()
-def _root() -> None:
-    """Look into and verify a Casegate audit log, offline."""
+@application.command()
+def verify(
+    log: Annotated[
+        Path, typer.Argument(help="The published log: a directory or a zip.", exists=True)
+    ],
+    policy: Annotated[
+        Path,
+        typer.Option(help="Trust policy: keys and quorum, got by another way than the log."),
+    ],
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help=f"Directory of {SUFFIX} files that the log must still hold."),
+    ] = None,
+    old_checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint that the log must extend. Repeatable."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that hash; 0 is one a core.", min=0)] = 0,
+) -> None:
+    """Recompute a whole log from its entries and hold it to its policy.
+
+    Exit status: 0 verified; 1 tampered, saying which entry and how; 2 cannot tell, because
+    something is missing or too few witnesses cosigned.
+    """
+    with _verdict(), _progress() as progress:
+        task = progress.add_task("entries", total=None)
+        report = verify_directory(
+            _open_log(log),
+            _read_policy(policy),
+            receipts=_read_receipts(receipts),
+            old_checkpoints={
+                str(path): _read_text(path, MAX_NOTE_BYTES) for path in old_checkpoint or ()
+            },
+            workers=workers or os.cpu_count() or 1,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+        checkpoint = report.trusted.checkpoint
+    typer.echo(
+        f"verified: {report.entries} entries of {checkpoint.origin}\n"
+        f"root hash   {checkpoint.root.hex()}\n"
+        f"recomputed  {report.bundles} bundles, {report.tiles} tiles\n"
+        f"cosigned    {', '.join(report.trusted.witnesses) or 'by nobody; none is asked for'}\n"
+        f"held to     {report.old_checkpoints} old checkpoints, {report.receipts} receipts"
+    )
+
+
+@application.command()
+def prove(
+    index: Annotated[int, typer.Argument(help="Index of the entry.", min=0)],
+    log: LogOption,
+) -> None:
+    """Print a receipt for one entry, a .tlog-proof, from the log's tiles.
+
+    The receipt is checked against the checkpoint's root, but no signature is: its reader
+    does that, with a policy of their own.
+    """
+    with _verdict():
+        source = _open_log(log)
+        note = read_note(source)
+        checkpoint = Checkpoint.from_body(SignedNote.from_text(note).body)
+        tree = TileTree(source, checkpoint.size)
+        proof = TlogProof(index, tuple(tree.inclusion_proof(index)), note)
+        proof.verify_root(tree.leaf(index))
+        _print_text(proof.to_text())
+
+
+@application.command()
+def consistency(
+    old: Annotated[int, typer.Argument(help="The smaller size.", min=0)],
+    new: Annotated[int, typer.Argument(help="The larger size.", min=0)],
+    log: LogOption,
+) -> None:
+    """Print the hashes which prove that a log only grew between two sizes, in base64."""
+    with _verdict():
+        source = _open_log(log)
+        size = Checkpoint.from_body(SignedNote.from_text(read_note(source)).body).size
+        if new > size:
+            raise UnverifiableError("the log is smaller than that")
+        for value in TileTree(source, new).consistency_proof(old):
+            typer.echo(base64.b64encode(value).decode("ascii"))
 
 
 @application.command()
 def inspect(
     file: Annotated[
-        Path, typer.Argument(help="A checkpoint: a signed note.", exists=True, dir_okay=False)
+        Path, typer.Argument(help=f"A checkpoint or a {SUFFIX}.", exists=True, dir_okay=False)
     ],
     vkey: Annotated[
         list[str] | None,
-        typer.Option(help="A verifier key, got by another way than the file. Repeatable."),
+        typer.Option(help="A log's verifier key, got by another way than the file. Repeatable."),
     ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A trust policy, instead of keys.")] = None,
 ) -> None:
-    """Print a checkpoint and, given --vkey, check its signature and origin.
+    """Print a checkpoint or a receipt and, given --vkey or --policy, check it.
 
     Exit status: 0 sound (or unchecked, which is said), 1 not.
     """
     try:
-        _inspect(file, vkey or [])
-    except (AuditError, UnicodeDecodeError) as error:
+        trust = None if policy is None else _read_policy(policy)
+        text = _read_text(file, MAX_PROOF_BYTES)
+        for line in describe(text, vkey or [], trust):
+            typer.echo(line)
+    except AuditError as error:
         typer.echo(f"NOT VALID: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -47,22 +155,66 @@ def main() -> None:
     application()
 
 
-def _inspect(file: Path, vkeys: list[str]) -> None:
-    # Bytes, not text mode: line ends are part of what was signed.
-    note = SignedNote.from_text(file.read_bytes().decode("utf-8"))
-    checkpoint = Checkpoint.from_body(note.body)
-    typer.echo(f"origin      {checkpoint.origin}")
-    typer.echo(f"size        {checkpoint.size}")
-    typer.echo(f"root hash   {checkpoint.root.hex()}")
-    verifiers = [Ed25519Verifier.from_text(text) for text in vkeys]
-    known = {(verifier.name, verifier.key_id) for verifier in verifiers}
-    for line in note.signatures:
-        mark = "known key" if (line.name, line.key_id) in known else "unknown key, not checked"
-        typer.echo(f"signature   {line.name} {line.key_id.hex()} ({mark})")
-    if not verifiers:
-        typer.echo("not checked: no --vkey was given")
-        return
-    if all(verifier.name != checkpoint.origin for verifier in verifiers):
-        raise NoteError("no given key is named like the checkpoint's origin")
-    note.verify(verifiers)
-    typer.echo("valid: signed by a given key")
+@contextmanager
+def _verdict() -> Iterator[None]:
+    """Turn the room's errors into the exit statuses of the commands."""
+    try:
+        yield
+    except TamperedError as error:
+        typer.echo(f"TAMPERED: {error}", err=True)
+        raise typer.Exit(TAMPERED) from error
+    except AuditError as error:
+        typer.echo(f"CANNOT TELL: {error}", err=True)
+        raise typer.Exit(CANNOT_TELL) from error
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("hashed"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _open_log(path: Path) -> TileSource:
+    return DirectorySource(path) if path.is_dir() else ZipSource(path)
+
+
+def _read_policy(path: Path) -> TrustPolicy:
+    return TrustPolicy.from_text(_read_text(path, MAX_POLICY_BYTES))
+
+
+def _read_receipts(directory: Path | None) -> dict[str, str]:
+    if directory is None:
+        return {}
+    if not directory.is_dir():
+        raise UnverifiableError("the directory of receipts is not there")
+    paths = sorted(directory.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise UnverifiableError(f"the directory of receipts holds no {SUFFIX}")
+    return {path.name: _read_text(path, MAX_PROOF_BYTES) for path in paths}
+
+
+def _read_text(path: Path, limit: int) -> str:
+    """A file's text, with its line ends as they are: they are part of what was signed."""
+    path = path.resolve()
+    data = DirectorySource(path.parent).read(path.name, limit)
+    if data is None:
+        raise UnverifiableError(f"missing: {path.name}")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NoteError(f"{path.name} is not UTF-8 text") from error
+
+
+def _print_text(text: str) -> None:
+    # Not echo: its text layer would turn line ends into the platform's, and the dash of the
+    # signature lines into whatever the terminal can show.
+    stream = typer.get_binary_stream("stdout")
+    stream.write(text.encode())
+    stream.flush()

@@ -17,8 +17,14 @@ class AuditError(Exception):
      ├── ProofError                 a hash, frontier or proof is malformed or proves nothing
      ├── NoteError                  a note, checkpoint or verifier key is malformed
      │    └── SignatureError        no signature of a known key, or a false one
-     ├── LogInconsistentError       the publisher will not sign what it reads
-     └── TamperedError              the verifier found a change, and says where
+     ├── LogInconsistentError       the publisher will not sign or publish what it reads
+     ├── TamperedError              the verifier found a change, and says where
+     ├── UnverifiableError          the verifier cannot tell: something it needs is not there
+     │    ├── TrustPolicyError      the trust policy is malformed
+     │    └── QuorumError           too few of the policy's witnesses cosigned
+     ├── DirectoryError             a directory of the log cannot be written or belongs to another
+     ├── WitnessUnavailableError    the witness gave no usable answer: try again
+     └── WitnessRefusedError        the witness saw another log than this one: ALARM
     """
 
 
@@ -63,6 +69,33 @@ class SignatureError(NoteError):
 
 class LogInconsistentError(AuditError):
     """The stored log contradicts itself or a head that was signed before."""
+
+
+class UnverifiableError(AuditError):
+    """What the verdict hangs on is missing, unreadable or out of bounds; nothing is proven."""
+
+
+class TrustPolicyError(UnverifiableError):
+    """The text is not a well-formed trust policy, or names a kind of key that is not known."""
+
+
+class QuorumError(UnverifiableError):
+    """The log signed the checkpoint, but too few of the policy's witnesses cosigned it."""
+
+
+class DirectoryError(AuditError):
+    """A log or state directory cannot be written, or another process has it."""
+
+
+class WitnessUnavailableError(AuditError):
+    """The witness did not answer, or not in the words of the protocol. The log goes on."""
+
+
+class WitnessRefusedError(AuditError):
+    """The witness has cosigned what this log does not extend: a fork or a rollback.
+
+    A person must look before anything more is published.
+    """
 
 
 class TamperedError(AuditError):

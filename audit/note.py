@@ -18,7 +18,7 @@ from audit.errors import NoteError, SignatureError
 
 ED25519 = 0x01
 _KEY_ID_BYTES = 4
-_PUBLIC_KEY_BYTES = 32
+PUBLIC_KEY_BYTES = 32
 _MAX_SIGNATURES = 100
 _MAX_NOTE_CHARACTERS = 1_000_000
 # U+2014, written as an escape so that no editor can turn it into another dash.
@@ -80,9 +80,8 @@ class Ed25519Verifier:
     public_key: bytes
 
     def __post_init__(self) -> None:
-        if _KEY_NAME.fullmatch(self.name) is None:
-            raise NoteError("a key name is empty or holds a space or a plus sign")
-        if len(self.public_key) != _PUBLIC_KEY_BYTES:
+        require_key_name(self.name)
+        if len(self.public_key) != PUBLIC_KEY_BYTES:
             raise NoteError("an Ed25519 public key has 32 bytes")
 
     @classmethod
@@ -92,28 +91,16 @@ class Ed25519Verifier:
         Raises:
             NoteError: another shape, another key type, or a key id that is not this key's.
         """
-        name, plus, rest = vkey.partition("+")
-        key_id, second_plus, encoded = rest.partition("+")
-        if not plus or not second_plus:
-            raise NoteError("a verifier key has three parts joined by plus signs")
-        key = decode_base64(encoded)
-        if not key or key[0] != ED25519:
-            raise NoteError("the verifier key is not of type Ed25519")
-        verifier = cls(name, key[1:])
-        if verifier.key_id.hex() != key_id:
-            raise NoteError("the key id does not belong to the verifier key")
-        return verifier
+        return cls(*parse_vkey(vkey, ED25519))
 
     def to_text(self) -> str:
         """The vkey text."""
-        key = base64.b64encode(bytes([ED25519]) + self.public_key).decode("ascii")
-        return f"{self.name}+{self.key_id.hex()}+{key}"
+        return format_vkey(self.name, ED25519, self.public_key)
 
     @property
     def key_id(self) -> bytes:
         """SHA-256(name || NL || 0x01 || public key), first 4 bytes."""
-        material = self.name.encode() + b"\n" + bytes([ED25519]) + self.public_key
-        return sha256(material).digest()[:_KEY_ID_BYTES]
+        return key_id_of(self.name, ED25519, self.public_key)
 
     def verify_signature(self, body: bytes, signature: bytes) -> None:
         """Check an Ed25519 signature over body; raises SignatureError (RFC 8032, 5.1.7)."""
@@ -224,6 +211,42 @@ def sign_note(body: str, signers: Iterable[NoteSigner]) -> str:
     text = SignedNote(body, tuple(lines)).to_text()
     SignedNote.from_text(text)
     return text
+
+
+def key_id_of(name: str, kind: int, public_key: bytes) -> bytes:
+    """SHA-256(name || NL || kind || public key), first 4 bytes; kind is the signature type."""
+    return sha256(name.encode() + b"\n" + bytes([kind]) + public_key).digest()[:_KEY_ID_BYTES]
+
+
+def parse_vkey(vkey: str, kind: int) -> tuple[str, bytes]:
+    """Name and public key of a vkey of one signature type.
+
+    Raises:
+        NoteError: another shape, another type, or a key id that is not this key's.
+    """
+    name, plus, rest = vkey.partition("+")
+    key_id, second_plus, encoded = rest.partition("+")
+    if not plus or not second_plus:
+        raise NoteError("a verifier key has three parts joined by plus signs")
+    key = decode_base64(encoded)
+    if not key or key[0] != kind:
+        raise NoteError(f"the verifier key is not of type 0x{kind:02x}")
+    require_key_name(name)
+    if key_id_of(name, kind, key[1:]).hex() != key_id:
+        raise NoteError("the key id does not belong to the verifier key")
+    return name, key[1:]
+
+
+def format_vkey(name: str, kind: int, public_key: bytes) -> str:
+    """The vkey text `name+hex8(key id)+B64(kind || public key)`."""
+    key = base64.b64encode(bytes([kind]) + public_key).decode("ascii")
+    return f"{name}+{key_id_of(name, kind, public_key).hex()}+{key}"
+
+
+def require_key_name(name: str) -> None:
+    """Raises NoteError unless the text can stand as a key name on a signature line."""
+    if _KEY_NAME.fullmatch(name) is None:
+        raise NoteError("a key name is empty or holds a space or a plus sign")
 
 
 def decode_base64(text: str) -> bytes:

