@@ -32,6 +32,7 @@ from gateway.portfolio.finding import commitments_of_person
 from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImport, Progress
 from gateway.release.cursor import CursorCipher
 from gateway.release.profiles import ReleaseProfiles
+from gateway.release.receipts import Receipts
 from gateway.release.release import Release
 from gateway.settings import ListenerSettings, Settings
 from gateway.store.database import Database, connect, connection_pool
@@ -119,7 +120,7 @@ def log_vkey(settings: Settings) -> str:
 def describe_vendor_api() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the vendor API; routes alone, nothing behind them."""
     nothing: Any = None
-    return build_vendor_api(nothing, nothing, nothing).openapi()
+    return build_vendor_api(nothing, nothing, nothing, nothing).openapi()
 
 
 def describe_company_api() -> dict[str, Any]:
@@ -175,9 +176,11 @@ class VendorListener(_Running):
             evidence=self.evidence,
             clock=clock,
         )
+        export = settings.audit.export
+        receipts = Receipts(None if export is None else settings.resolve(export))
         endpoint = TokenEndpoint(tokens, settings.issuer, self.evidence, clock)
         self.application: ASGIApp = VendorGate(
-            build_vendor_api(release, endpoint, index_key),
+            build_vendor_api(release, receipts, endpoint, index_key),
             trust=self.trust,
             tokens=tokens,
             evidence=self.evidence,

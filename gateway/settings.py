@@ -75,6 +75,11 @@ class AuditSettings(_Section):
     vkey: Path = Field(
         Path("log.vkey"), description="The log's verifier key; keep copies elsewhere too."
     )
+    export: Path | None = Field(
+        None,
+        description="Directory to which the publisher writes the log in its public format; "
+        "without it vendors get no proofs of their receipts.",
+    )
     deadline_seconds: float = Field(
         2.0, gt=0, le=30, description="An entry not durable by then refuses its request (503)."
     )

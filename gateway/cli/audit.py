@@ -20,10 +20,12 @@ from gateway.cli.console import (
     out,
     print_json,
 )
+from gateway.errors import NotFoundError
 from gateway.http.company import page_document
+from gateway.oversight.export import POLICY_FILE, export_log
 from gateway.oversight.indexing import catch_up, drop_index
 from gateway.oversight.search import LogQuery
-from gateway.oversight.verification import record_verification, verify_log
+from gateway.oversight.verification import record_export, record_verification, verify_log
 
 app = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
 
@@ -129,6 +131,42 @@ def search(
         )
     if page.next_before is not None:
         err.print(f"more: --cursor {page.next_before}")
+
+
+@app.command("export")
+def export(
+    directory: Annotated[Path, typer.Option("--out", help="A directory, new or of an export.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Write the whole log in its public format, for a verifier that needs nothing of ours."""
+    office = open_office(config)
+    settings = office.database.settings
+    with office.connection() as connection:
+        record_export(connection, actor=actor(), at=office.clock.now())
+    with (
+        office.connection("auditor") as connection,
+        Progress(
+            SpinnerColumn(), TextColumn("{task.completed} entries"), console=err, transient=True
+        ) as bar,
+    ):
+        task = bar.add_task("export", total=None)
+        checkpoint = export_log(
+            connection,
+            directory,
+            vkey=log_vkey(settings),
+            progress=lambda entries: bar.update(task, completed=entries),
+        )
+    if checkpoint is None:
+        raise NotFoundError("nothing has been signed yet; is the publisher running?")
+    if as_json:
+        print_json({"directory": str(directory), "size": checkpoint.size})
+    else:
+        out.print(
+            f"{checkpoint.size} entries in {directory}; verify: casegate-audit verify"
+            f" {directory} --policy {directory / POLICY_FILE}",
+            soft_wrap=True,
+        )
 
 
 @app.command("reindex")

@@ -68,25 +68,52 @@ class Gate(ABC):
         state["thumbprint"] = thumbprint
         id_header = (b"casegate-request-id", request_id.encode())
         started = False
+        sent = 0
 
         async def guarded_send(message: Message) -> None:
-            nonlocal started
+            nonlocal started, sent
             if message["type"] == "http.response.start":
                 # A revocation heard while the answer was being made stops it here.
                 self.admit(scope, thumbprint)
                 started = True
                 message["headers"] = [*message["headers"], id_header, *_SECURITY_HEADERS]
             await send(message)
+            if not tls["is_cut"]():
+                sent += len(message.get("body", b""))
 
         try:
             self.admit(scope, thumbprint)
             await self._app(scope, receive, guarded_send)
+            await self._end(scope, sent, is_aborted=tls["is_cut"]())
         except Exception as error:  # noqa: BLE001  # the one handler
             if started:
                 logger().error("response.broken", error_type=type(error).__name__)
+                await self._end(scope, sent, is_aborted=True)
                 raise ConnectionAbortedError from None
+            await self._end(scope, 0, is_aborted=True)
             problem = await self._refuse(scope, error)
             await _send_problem(send, problem, request_id, id_header)
+
+    async def _end(self, scope: Scope, sent: int, *, is_aborted: bool) -> None:
+        """Notes how a release ended: bytes handed to the connection, and whether it was cut.
+
+        A release without its end is one whose worker or log went away: searches find it.
+        """
+        released = scope["state"].get("released")
+        if released is None:
+            return
+        try:
+            await self._evidence.record(
+                EventType.ACCESS_END,
+                request=scope["state"]["request_id"],
+                certificate=scope["state"]["thumbprint"].hex(),
+                release=released,
+                bytes=sent,
+                aborted=is_aborted,
+                **self.who(scope),
+            )
+        except AuditError as error:
+            logger().warning("release.unended", error_type=type(error).__name__)
 
     async def _refuse(self, scope: Scope, error: Exception) -> Problem:
         """Records a refusal; a refusal that cannot be recorded is answered with 503."""

@@ -58,6 +58,7 @@ class GatewayProtocol(HttpToolsProtocol):
             "client_cert_thumbprint": self._thumbprint,
             "client_cert_thumbprint_b64": base64url(self._thumbprint),
             "tls_version": tls.version(),
+            "is_cut": self._is_cut,
         }
         self.registry.add(self._thumbprint, transport, at=self.loop.time())
         self._arm_head_timer()
@@ -124,6 +125,10 @@ class GatewayProtocol(HttpToolsProtocol):
             b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(body), body)
         )
         self.transport.close()
+
+    def _is_cut(self) -> bool:
+        """Whether the connection went away before the present answer was handed over."""
+        return bool(getattr(self.cycle, "disconnected", False))
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

@@ -1,5 +1,6 @@
 """The vendor API: listing and single pull of masked cases."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
@@ -9,10 +10,12 @@ from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.oauth import TokenEndpoint, add_oauth_routes
 from gateway.identity.principal import VendorPrincipal
 from gateway.release.profiles import DEFAULT_PURPOSE
+from gateway.release.receipts import Receipts
 from gateway.release.release import MAX_PAGE, AccessContext, Release, Released
 from keys.secret import Secret
 
 NDJSON = "application/x-ndjson"
+_NOTE = "text/plain; charset=utf-8"
 _SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
 _CASE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -43,7 +46,9 @@ Purpose = Annotated[
 ]
 
 
-def build_vendor_api(release: Release, tokens: TokenEndpoint, asked_key: Secret) -> GatewayAPI:
+def build_vendor_api(
+    release: Release, receipts: Receipts, tokens: TokenEndpoint, asked_key: Secret
+) -> GatewayAPI:
     """The vendor application, still without its gate."""
     api = GatewayAPI(
         title="Casegate vendor API",
@@ -106,7 +111,7 @@ def build_vendor_api(release: Release, tokens: TokenEndpoint, asked_key: Secret)
             limit=limit,
             as_lines=as_lines,
         )
-        return _answer(released, NDJSON if as_lines else "application/json")
+        return _answer(request, released, NDJSON if as_lines else "application/json")
 
     @api.get(
         "/v1/cases/{case_ref}",
@@ -132,7 +137,36 @@ def build_vendor_api(release: Release, tokens: TokenEndpoint, asked_key: Secret)
         released = await release.one(
             _principal_of(request), case_ref, _context_of(request, "/v1/cases/{case_ref}", purpose)
         )
-        return _answer(released, "application/json")
+        return _answer(request, released, "application/json")
+
+    @api.get(
+        "/v1/receipts/{index}",
+        openapi_extra=_SECURITY,
+        summary="The proof of one of your own log entries (c2sp.org/tlog-proof@v1)",
+        response_class=Response,
+        responses={
+            200: {"description": "The proof, with the entry", "content": {"text/plain": {}}},
+            404: problem_response("Not yours, none, or not yet under a checkpoint."),
+        },
+    )
+    async def get_receipt(
+        request: Request, index: Annotated[int, Path(ge=0, le=2**62)]
+    ) -> Response:
+        proof = await asyncio.to_thread(receipts.proof, _principal_of(request), index)
+        return Response(proof, media_type=_NOTE)
+
+    @api.get(
+        "/v1/log/checkpoint",
+        openapi_extra=_SECURITY,
+        summary="The newest signed checkpoint of the log (c2sp.org/tlog-checkpoint)",
+        response_class=Response,
+        responses={
+            200: {"description": "A signed note", "content": {"text/plain": {}}},
+            404: problem_response("Nothing has been signed yet."),
+        },
+    )
+    async def get_checkpoint() -> Response:
+        return Response(await asyncio.to_thread(receipts.checkpoint), media_type=_NOTE)
 
     return api
 
@@ -154,8 +188,9 @@ def _context_of(request: Request, route: str, purpose: str) -> AccessContext:
     )
 
 
-def _answer(released: Released, media_type: str) -> Response:
+def _answer(request: Request, released: Released, media_type: str) -> Response:
     receipt = released.receipt
+    request.scope["state"]["released"] = receipt.index
     headers = {"Casegate-Receipt": f"{receipt.index}/{receipt.leaf_hash.hex()}"}
     if released.next_cursor is not None:
         headers["Casegate-Next-Cursor"] = released.next_cursor

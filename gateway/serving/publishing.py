@@ -7,12 +7,14 @@ from pathlib import Path
 
 import psycopg
 
-from audit.errors import AuditError, AuditUnavailableError
+from audit.errors import AuditError, AuditUnavailableError, DirectoryError
 from audit.publisher import Publisher
+from audit.tile_writer import TileWriter
 from gateway.app import log_signer
 from gateway.clock import SystemClock
 from gateway.errors import DatabaseUnavailableError
 from gateway.logs import configure_logs, logger
+from gateway.oversight.export import extend_directory
 from gateway.oversight.indexing import catch_up
 from gateway.serving.worker import READY
 from gateway.settings import load_settings
@@ -38,6 +40,8 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
     database = Database(owner_url, settings)
     signer = log_signer(settings)
     clock = SystemClock()
+    directory = settings.audit.export
+    export = _DirectoryExport(None if directory is None else settings.resolve(directory))
     if ready_fd is not None:
         os.write(ready_fd, READY)
         os.close(ready_fd)
@@ -52,8 +56,10 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
             while not stopping.is_set():
                 publisher.publish_once(clock.now())
                 catch_up(connection, rounds=INDEX_ROUNDS)
+                export.step(connection)
                 stopping.wait(ROUND_SECONDS)
             publisher.publish_once(clock.now())
+            export.step(connection)
         except (AuditUnavailableError, psycopg.Error):
             logger().warning("publisher.unheard")
             stopping.wait(ROUND_SECONDS)
@@ -62,3 +68,30 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
             stopping.wait()
         finally:
             connection.close()
+    export.close()
+
+
+class _DirectoryExport:
+    """Keeps the log directory at the newest signed head; a full disk never stops the signing."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._writer: TileWriter | None = None
+
+    def step(self, connection: psycopg.Connection) -> None:
+        """Brings the directory up to date; a disk that refuses is tried again next time."""
+        if self._directory is None:
+            return
+        try:
+            if self._writer is None:
+                self._writer = TileWriter(self._directory)
+            extend_directory(connection, self._writer)
+        except DirectoryError:
+            logger().warning("export.refused", directory=str(self._directory))
+            self.close()
+
+    def close(self) -> None:
+        """Lets go of the directory."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()

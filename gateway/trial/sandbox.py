@@ -80,6 +80,7 @@ log_signing = "secrets/log-signing.pem"
 [audit]
 origin = "casegate.localhost/sandbox"
 deadline_seconds = 2.0
+export = "var/log"
 """
 
 Step = Callable[[str], None]
