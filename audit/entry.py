@@ -50,6 +50,7 @@ class EventType(StrEnum):
     LOG_SEARCHED = "log.searched"
     LOG_EXPORTED = "log.exported"
     LOG_VERIFIED = "log.verified"
+    WITNESS_REFUSED = "witness.refused"
     CLOCK_ANOMALY = "clock.anomaly"
 
 

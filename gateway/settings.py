@@ -68,6 +68,13 @@ class KeySettings(_Section):
     )
 
 
+class WitnessSettings(_Section):
+    """A witness of the log (C2SP tlog-witness), run elsewhere by somebody else."""
+
+    url: str = Field(description="Its submission prefix, http or https.")
+    vkey: str = Field(description="Its verifier key, got by another way than from it.")
+
+
 class AuditSettings(_Section):
     """The tamper-evident log."""
 
@@ -79,6 +86,9 @@ class AuditSettings(_Section):
         None,
         description="Directory to which the publisher writes the log in its public format; "
         "without it vendors get no proofs of their receipts.",
+    )
+    witnesses: tuple[WitnessSettings, ...] = Field(
+        (), description="Witnesses that cosign each checkpoint of the exported log."
     )
     deadline_seconds: float = Field(
         2.0, gt=0, le=30, description="An entry not durable by then refuses its request (503)."

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import psycopg
 
-from audit.errors import AuditError, AuditUnavailableError, DirectoryError
+from audit.entry import EventType
+from audit.errors import AuditError, AuditUnavailableError, WitnessRefusedError
 from audit.publisher import Publisher
-from audit.tile_writer import TileWriter
 from gateway.app import log_signer
 from gateway.clock import SystemClock
 from gateway.errors import DatabaseUnavailableError
+from gateway.evidence import record_with_change
 from gateway.logs import configure_logs, logger
-from gateway.oversight.export import extend_directory
 from gateway.oversight.indexing import catch_up
+from gateway.serving.exporting import DirectoryExport
 from gateway.serving.worker import READY
 from gateway.settings import load_settings
 from gateway.store.database import Database, connect
@@ -41,7 +42,11 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
     signer = log_signer(settings)
     clock = SystemClock()
     directory = settings.audit.export
-    export = _DirectoryExport(None if directory is None else settings.resolve(directory))
+    export = DirectoryExport(
+        None if directory is None else settings.resolve(directory),
+        settings.audit.witnesses,
+        clock,
+    )
     if ready_fd is not None:
         os.write(ready_fd, READY)
         os.close(ready_fd)
@@ -63,35 +68,15 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
         except (AuditUnavailableError, psycopg.Error):
             logger().warning("publisher.unheard")
             stopping.wait(ROUND_SECONDS)
+        except WitnessRefusedError:
+            # The alarm stands in the log that the witness refuses: everybody who reads it sees.
+            logger().critical("publisher.stopped", error_type=WitnessRefusedError.__name__)
+            with connection.transaction():
+                record_with_change(connection, EventType.WITNESS_REFUSED, at=clock.now())
+            stopping.wait()
         except AuditError as error:
             logger().critical("publisher.stopped", error_type=type(error).__name__)
             stopping.wait()
         finally:
             connection.close()
     export.close()
-
-
-class _DirectoryExport:
-    """Keeps the log directory at the newest signed head; a full disk never stops the signing."""
-
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
-        self._writer: TileWriter | None = None
-
-    def step(self, connection: psycopg.Connection) -> None:
-        """Brings the directory up to date; a disk that refuses is tried again next time."""
-        if self._directory is None:
-            return
-        try:
-            if self._writer is None:
-                self._writer = TileWriter(self._directory)
-            extend_directory(connection, self._writer)
-        except DirectoryError:
-            logger().warning("export.refused", directory=str(self._directory))
-            self.close()
-
-    def close(self) -> None:
-        """Lets go of the directory."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()

@@ -239,7 +239,7 @@ def upgrade() -> None:
     for statement in (
         *audit_schema.SCHEMA,
         *audit_schema.grants(
-            appenders=[roles.vendor, roles.company],
+            appenders=[roles.vendor, roles.company, roles.publisher],
             readers=[roles.auditor, roles.company],
             signers=[roles.publisher],
         ),
