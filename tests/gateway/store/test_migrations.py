@@ -140,7 +140,7 @@ FUNCTIONS = {
     },
     "company": {"trust_view", "append_batch", "find_batch"},
     "auditor": set(),
-    "publisher": {"sign_head"},
+    "publisher": {"sign_head", "append_batch", "find_batch"},  # it appends its own alarms
 }
 
 
