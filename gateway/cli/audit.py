@@ -73,7 +73,8 @@ def verify(
     else:
         out.print(
             f"verified: {report.entries} entries in {report.batches} batches,"
-            f" {report.heads} signed heads, {report.unsigned_tail} entries not yet signed"
+            f" {report.heads} signed heads, {report.unsigned_tail} entries not yet signed",
+            soft_wrap=True,
         )
 
 

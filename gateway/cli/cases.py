@@ -98,7 +98,8 @@ def recall(
 def _tell(report: ImportReport) -> None:
     out.print(
         f"{report.rows} rows: {report.assigned} assigned, {report.changed} changed,"
-        f" {report.unchanged} unchanged, {report.rejected} rejected"
+        f" {report.unchanged} unchanged, {report.rejected} rejected",
+        soft_wrap=True,
     )
     if report.assignment_id:
         out.print(f"assignment {report.assignment_id}")
@@ -112,7 +113,11 @@ def _tell(report: ImportReport) -> None:
         err.print(f"ignored columns: {', '.join(report.unknown_columns)}", markup=False)
     for error in report.errors[:_SHOWN_ERRORS]:
         column = f", column {error.column}" if error.column else ""
-        err.print(f"line {error.line}{column}: {error.code.value}: {error.reason}", markup=False)
+        err.print(
+            f"line {error.line}{column}: {error.code.value}: {error.reason}",
+            markup=False,
+            soft_wrap=True,
+        )
     if report.rejected:
         err.print(f"mend and import again: {report.rejects_file}", markup=False, soft_wrap=True)
 

@@ -61,7 +61,8 @@ def tell_effect(effect: RevocationEffect, what: str, *, as_json: bool) -> None:
             f"{what} revoked: {effect.credentials} certificates,"
             f" {effect.connections_closed} connections closed,"
             f" {effect.acknowledged} of {effect.workers} workers acknowledged{took},"
-            f" log entry {effect.log_index}"
+            f" log entry {effect.log_index}",
+            soft_wrap=True,
         )
         if not effect.is_complete:
             out.print("A worker that has not heard refuses everybody 5 s after it last heard.")
