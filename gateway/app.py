@@ -12,6 +12,8 @@ from cryptography.x509 import ReasonFlags
 from starlette.types import ASGIApp
 from typing_extensions import override
 
+from audit.entry import EventType
+from audit.errors import AuditError
 from audit.log import AuditLog
 from audit.note import Ed25519Signer
 from audit.store import PostgresBatchStore
@@ -25,6 +27,7 @@ from gateway.http.oauth import TokenEndpoint
 from gateway.http.vendor import build_vendor_api
 from gateway.identity.connections import ConnectionRegistry
 from gateway.identity.feed import TrustFeed
+from gateway.logs import logger
 from gateway.operations.revocation import RevocationEffect, revoke_certificate, revoke_vendor
 from gateway.oversight.search import LogPage, LogQuery, search_log
 from gateway.oversight.verification import read_checkpoint
@@ -150,11 +153,21 @@ class _Running:
     async def start(self) -> None:
         await self._log.start()
         await self.trust.start()
+        await self._note(EventType.LOG_STARTED)
 
     async def close(self) -> None:
+        await self._note(EventType.LOG_STOPPED)
         await self.trust.close()
         await self._log.close()
         await self._store.close()
+
+    async def _note(self, event: EventType) -> None:
+        """A worker's life in the log; without a log it starts all the same, and refuses."""
+        try:
+            worker = str(self.trust.worker_id)
+            await self.evidence.record(event, listener=self.trust.listener, worker=worker)
+        except AuditError as error:
+            logger().warning("worker.unnoted", error_type=type(error).__name__)
 
 
 class VendorListener(_Running):

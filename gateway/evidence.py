@@ -10,10 +10,14 @@ import psycopg
 
 from audit.bundle import encode_bundle
 from audit.entry import EntryValue, EventType, encode_entry
-from audit.log import AuditLog, Receipt
+from audit.log import Receipt
 from audit.merkle import leaf_hash
 from gateway.clock import Clock
 from keys.secret import Secret
+
+# The order of the log is its index; these only tell that a time of day is not to be believed.
+_BACK_SECONDS = 1.0
+_FORWARD_SECONDS = 5.0
 
 
 class Evidence(Protocol):
@@ -28,16 +32,37 @@ class Evidence(Protocol):
         ...
 
 
+class AppendingLog(Protocol):
+    """The appending end of the log: audit.log.AuditLog fits."""
+
+    async def append(self, entry: bytes) -> Receipt:
+        """Makes one entry durable.
+
+        Raises:
+            AuditUnavailableError: it is not known to be durable within the deadline.
+        """
+        ...
+
+
 class LoggedEvidence:
     """Evidence in the group-committed log of this process."""
 
-    def __init__(self, log: AuditLog, clock: Clock) -> None:
+    def __init__(self, log: AppendingLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
+        self._last: tuple[datetime, float] | None = None
 
     async def record(self, event: EventType, **fields: EntryValue) -> Receipt:
-        """See Evidence."""
-        return await self._log.append(encode_entry(event, time=self._clock.now(), **fields))
+        """See Evidence. A wall clock that leapt since the last entry gets an entry of its own."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        last, self._last = self._last, (now, monotonic)
+        if last is not None:
+            leap = (now - last[0]).total_seconds() - (monotonic - last[1])
+            if not -_BACK_SECONDS <= leap <= _FORWARD_SECONDS:
+                milliseconds = round(leap * 1000)
+                entry = encode_entry(EventType.CLOCK_ANOMALY, time=now, leap_ms=milliseconds)
+                await self._log.append(entry)
+        return await self._log.append(encode_entry(event, time=now, **fields))
 
 
 def record_with_change(

@@ -53,7 +53,7 @@ class TrustFeed:
         stale_seconds: float,
     ) -> None:
         self._conninfo = conninfo
-        self._listener = listener
+        self.listener = listener
         self._registry = registry
         self._clock = clock
         self._stale_seconds = stale_seconds
@@ -127,7 +127,7 @@ class TrustFeed:
         self._heard_at = asked_at
         self._ready.set()
         await connection.execute(
-            _HEARD, (self.worker_id, self._listener, socket.gethostname(), os.getpid(), epoch)
+            _HEARD, (self.worker_id, self.listener, socket.gethostname(), os.getpid(), epoch)
         )
 
     async def _watch(self) -> None:

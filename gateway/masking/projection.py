@@ -130,12 +130,24 @@ def _pseudonym(name: str, key: PseudonymKey) -> _Related:
     return pseudonym
 
 
-def made_pseudonyms(key: PseudonymKey, internal_keys: Mapping[str, str]) -> dict[str, JsonValue]:
-    """Tokens for `MADE_PSEUDONYMS`, so that a release need not make them; by field name."""
-    tokens: dict[str, JsonValue] = {
-        name: key.token(name, internal) for name, internal in internal_keys.items()
-    }
-    return {"key": key.check, **tokens}
+def pseudonym_maker(
+    key: PseudonymKey, names: Iterable[str]
+) -> Callable[[Mapping[str, str]], dict[str, JsonValue]]:
+    """Returns a function from internal keys by field name to `MADE_PSEUDONYMS`.
+
+    Tokens that are made when a case is sealed need not be made at each release.
+    """
+    tokenizers = [(name, key.tokenizer(name)) for name in names]
+    check = key.check
+
+    def make(internal_keys: Mapping[str, str]) -> dict[str, JsonValue]:
+        made: dict[str, JsonValue] = {
+            name: tokenize(internal_keys[name]) for name, tokenize in tokenizers
+        }
+        made["key"] = check
+        return made
+
+    return make
 
 
 def _product_type(_: JsonValue, record: Mapping[str, JsonValue]) -> JsonValue:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from gateway.cases.record import CaseRecord, seal_record
-from gateway.masking.projection import MADE_PSEUDONYMS, made_pseudonyms
+from gateway.masking.projection import MADE_PSEUDONYMS, pseudonym_maker
 from gateway.masking.pseudonyms import PseudonymKey
 from gateway.portfolio.rows import CaseRow
 from keys.envelope import Sealed
@@ -19,6 +19,7 @@ from keys.secret import Secret
 
 _SALT_BYTES = 16
 COMMITMENT_BYTES = 16
+_REFERENCES = ("case_ref", "debtor_ref", "contact_point_ref", "debt_ref")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class RowSealer:
         contract_id: str,
     ) -> None:
         self._index = index_key
-        self._pseudonyms = pseudonyms
+        self._make_pseudonyms = pseudonym_maker(pseudonyms, _REFERENCES)
         self._kek = kek
         self._contract = contract_id.encode()
 
@@ -98,7 +99,7 @@ class RowSealer:
             "contact_point_ref": macs.contact.hex(),
             "debt_ref": _mac(self._index, b"debt", account).hex(),
         }
-        made = made_pseudonyms(self._pseudonyms, internal)
+        made = self._make_pseudonyms(internal)
         record = cast("CaseRecord", dict(row.record))
         record |= internal
         record[MADE_PSEUDONYMS] = made
