@@ -39,8 +39,8 @@ def seal_record(record: Mapping[str, JsonValue], case_id: UUID, kek: KeyEncrypti
 
     Free text is sealed apart, so that a release, which never carries it, need not open it.
     """
-    fields = {name: value for name, value in record.items() if name != FREE_TEXT}
-    notes = record.get(FREE_TEXT)
+    fields = dict(record)
+    notes = fields.pop(FREE_TEXT, None)
     return seal(
         orjson.dumps(fields),
         kek,

@@ -1,12 +1,14 @@
 """Imports a case file for a vendor: good rows in, bad rows out to be mended, twice is once.
 
 Rows go in by chunks, each a transaction of its own with its log entry; an import that was killed
-is simply run again. While the database works on a chunk, the next one is parsed.
+is simply run again. While the database stores a chunk, the next one is parsed and sealed.
 """
 
+import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +25,14 @@ from gateway.portfolio.reasons import ErrorCode, reason
 from gateway.portfolio.rejects import RejectsWriter
 from gateway.portfolio.rows import CaseRow, RowError, RowParser
 from gateway.portfolio.sealing import RowSealer
-from gateway.portfolio.storing import ChunkOutcome, ChunkStore
+from gateway.portfolio.storing import ChunkPlan, ChunkStore
 from keys.kek import KeyEncryptionKey
 from keys.secret import Secret
 from policies.fields import load_field_catalog
 
 CHUNK_ROWS = 1000
 MAX_REPORTED_ERRORS = 200
+_COLLECT_AFTER = 200_000
 
 Progress = Callable[[int, int, int], None]
 
@@ -57,14 +60,6 @@ class ImportReport:
     rejects_file: Path | None = None
     unknown_columns: tuple[str, ...] = ()
     forbidden_columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A chunk that the database works on, with its rows as they stood in the file."""
-
-    raws: dict[int, RawRow]
-    outcome: Future[ChunkOutcome]
 
 
 class PortfolioImport:
@@ -100,9 +95,17 @@ class PortfolioImport:
         report = self._report
         with open_portfolio(path, load_field_catalog()) as file:
             digest = _digest_of(path)
-            store = self._chunk_store(digest)
-            with RejectsWriter(rejects, file.columns) as rejected:
-                self._transfer(file, store, rejected, progress)
+            info = self._connection.info
+            with (
+                closing(
+                    psycopg.connect(info.dsn, password=info.password or None, autocommit=True)
+                ) as lookup,
+                RejectsWriter(rejects, file.columns) as rejected,
+            ):
+                store = self._chunk_store(lookup, digest)
+                store.hold()
+                with _rare_collections():
+                    self._transfer(file, store, rejected, progress)
                 report.rejects_file = rejected.path if rejected.count else None
             report.assignment_id = store.assignment_id
             report.unknown_columns = file.unknown_columns
@@ -121,7 +124,7 @@ class PortfolioImport:
         parser = RowParser(file.columns)
         chunk: list[CaseRow] = []
         raws: dict[int, RawRow] = {}
-        pending: _Pending | None = None
+        writing: Future[None] | None = None
         # One chunk in the database at a time, so that chunks commit in the order of the file.
         with ThreadPoolExecutor(max_workers=1) as writer:
             for raw in file.rows():
@@ -133,32 +136,39 @@ class PortfolioImport:
                 else:
                     self._reject(rejected, raw, parsed)
                 if len(chunk) >= CHUNK_ROWS:
-                    self._settle(pending, rejected)
-                    pending = _Pending(raws, writer.submit(store.store, chunk))
+                    plan = store.plan(chunk)
+                    self._await(writing)
+                    writing = writer.submit(store.write, plan)
+                    self._count(plan, raws, rejected)
                     chunk, raws = [], {}
                 if report.rows % CHUNK_ROWS == 0:
                     progress(file.bytes_read, file.size, report.rows)
-            self._settle(pending, rejected)
+            self._await(writing)
             if chunk:
-                self._settle(_Pending(raws, writer.submit(store.store, chunk)), rejected)
+                plan = store.plan(chunk)
+                store.write(plan)
+                self._count(plan, raws, rejected)
         progress(file.size, file.size, report.rows)
 
-    def _settle(self, pending: _Pending | None, rejected: RejectsWriter) -> None:
-        """Waits for a chunk and counts what became of it."""
-        if pending is None:
-            return
-        outcome = pending.outcome.result()
-        self._report.assigned += outcome.assigned
-        self._report.changed += outcome.changed
-        self._report.unchanged += outcome.unchanged
-        code = ErrorCode.ASSIGNED_ELSEWHERE
-        for row in outcome.elsewhere:
-            error = RowError(row.line, "", code, reason(code))
-            self._reject(rejected, pending.raws[row.line], [error])
+    @staticmethod
+    def _await(writing: Future[None] | None) -> None:
+        if writing is not None:
+            writing.result()
 
-    def _chunk_store(self, file_sha256: bytes) -> ChunkStore:
+    def _count(self, plan: ChunkPlan, raws: dict[int, RawRow], rejected: RejectsWriter) -> None:
+        """Counts what becomes of a chunk; a chunk that fails ends the import with its error."""
+        self._report.assigned += len(plan.fresh) + len(plan.again)
+        self._report.changed += len(plan.changed)
+        self._report.unchanged += plan.unchanged
+        code = ErrorCode.ASSIGNED_ELSEWHERE
+        for row in plan.elsewhere:
+            error = RowError(row.line, "", code, reason(code))
+            self._reject(rejected, raws[row.line], [error])
+
+    def _chunk_store(self, lookup: psycopg.Connection, file_sha256: bytes) -> ChunkStore:
         return ChunkStore(
             self._connection,
+            lookup,
             vendor_id=self._vendor_id,
             contract_id=self._contract_id,
             sealer=RowSealer(
@@ -207,6 +217,17 @@ class PortfolioImport:
                 rejected=report.rejected,
                 forbidden_columns=len(report.forbidden_columns),
             )
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Looks for reference cycles less often: rows make none."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_COLLECT_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _digest_of(path: Path) -> bytes:

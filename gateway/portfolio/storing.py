@@ -8,11 +8,13 @@ import psycopg
 
 from audit.entry import EventType
 from gateway.clock import Clock
+from gateway.errors import RequestInvalidError
 from gateway.evidence import record_with_change
 from gateway.portfolio.rows import CaseRow
 from gateway.portfolio.sealing import CaseIdentity, RowMacs, RowSealer, SealedRow
 
-_LOCK = 7310202  # one import at a time, so that a vendor's keyset order is the commit order
+_LOCK = 7310202
+_LOCK_WAIT = "30s"
 
 _KNOWN = """
 SELECT r.source_mac, r.content_mac, r.case_id, r.log_salt, a.vendor_id, a.contract_id
@@ -60,16 +62,6 @@ SELECT %s, %s, case_ref, case_id, %s, commitment, %s FROM staged_case ORDER BY p
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkOutcome:
-    """What became of a chunk; `elsewhere` are rows whose case another contract holds."""
-
-    assigned: int
-    changed: int
-    unchanged: int
-    elsewhere: list[CaseRow]
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     content_mac: bytes
     identity: CaseIdentity
@@ -78,8 +70,8 @@ class _Known:
 
 
 @dataclass(slots=True)
-class _Plan:
-    """What a chunk will write."""
+class ChunkPlan:
+    """What a chunk will write; `elsewhere` are rows whose case another contract holds."""
 
     fresh: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
     again: list[tuple[RowMacs, SealedRow]] = field(default_factory=list)
@@ -94,6 +86,7 @@ class ChunkStore:
     def __init__(
         self,
         connection: psycopg.Connection,
+        lookup: psycopg.Connection,
         *,
         vendor_id: str,
         contract_id: str,
@@ -103,6 +96,7 @@ class ChunkStore:
         actor: str,
     ) -> None:
         self._connection = connection
+        self._lookup = lookup
         self._vendor_id = vendor_id
         self._contract_id = contract_id
         self._sealer = sealer
@@ -111,33 +105,50 @@ class ChunkStore:
         self._actor = actor
         self.assignment_id: str | None = None
 
-    def store(self, rows: list[CaseRow]) -> ChunkOutcome:
+    def hold(self) -> None:
+        """Waits until no other import runs, and keeps others out while the connection lives.
+
+        A vendor's keyset order is then the order of the commits.
+
+        Raises:
+            RequestInvalidError: another import goes on for too long.
+        """
+        try:
+            self._connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
+            self._connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        except psycopg.errors.LockNotAvailable as error:
+            raise RequestInvalidError(
+                "another import is running; try again when it has ended"
+            ) from error
+
+    def plan(self, rows: list[CaseRow]) -> ChunkPlan:
+        """Looks up what is known of a chunk's cases and seals what is new or has changed.
+
+        It reads on a connection of its own, so that it can run while `write` stores the chunk
+        before; two chunks of one file share no case.
+        """
+        macs = [self._sealer.macs(row) for row in rows]
+        known = {
+            bytes(row[0]): _Known(
+                bytes(row[1]), CaseIdentity(row[2], bytes(row[3])), row[4], row[5]
+            )
+            for row in self._lookup.execute(_KNOWN, ([mac.source for mac in macs],))
+        }
+        plan = ChunkPlan()
+        for row, mac in zip(rows, macs, strict=True):
+            self._plan(plan, row, mac, known.get(mac.source))
+        return plan
+
+    def write(self, plan: ChunkPlan) -> None:
         """Writes a chunk in one transaction, its log entry included.
 
         Raises:
             psycopg.Error: nothing of the chunk was written.
         """
-        macs = [self._sealer.macs(row) for row in rows]
         with self._connection.transaction():
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            known = {
-                bytes(row[0]): _Known(
-                    bytes(row[1]), CaseIdentity(row[2], bytes(row[3])), row[4], row[5]
-                )
-                for row in self._connection.execute(_KNOWN, ([mac.source for mac in macs],))
-            }
-            plan = _Plan()
-            for row, mac in zip(rows, macs, strict=True):
-                self._plan(plan, row, mac, known.get(mac.source))
             self._write(plan)
-        return ChunkOutcome(
-            assigned=len(plan.fresh) + len(plan.again),
-            changed=len(plan.changed),
-            unchanged=plan.unchanged,
-            elsewhere=plan.elsewhere,
-        )
 
-    def _plan(self, plan: _Plan, row: CaseRow, macs: RowMacs, known: _Known | None) -> None:
+    def _plan(self, plan: ChunkPlan, row: CaseRow, macs: RowMacs, known: _Known | None) -> None:
         if known is None:
             plan.fresh.append((macs, self._sealer.seal(row, macs, None)))
         elif known.vendor_id is None:
@@ -149,7 +160,7 @@ class ChunkStore:
         else:
             plan.changed.append((macs, self._sealer.seal(row, macs, known.identity)))
 
-    def _write(self, plan: _Plan) -> None:
+    def _write(self, plan: ChunkPlan) -> None:
         now = self._clock.now()
         assigned = plan.fresh + plan.again
         if assigned:
