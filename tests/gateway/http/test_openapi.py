@@ -17,6 +17,8 @@ ROUTES = {
         ("get", "/v1/assignments"),
         ("get", "/v1/cases"),
         ("get", "/v1/cases/{case_ref}"),
+        ("get", "/v1/receipts/{index}"),
+        ("get", "/v1/log/checkpoint"),
     },
     "company": {
         ("post", "/company/v1/portfolios"),
