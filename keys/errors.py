@@ -8,6 +8,7 @@ class KeyManagementError(Exception):
     ├── KeyFileError          a key file is missing, malformed or readable by others
     ├── EnvelopeError         a sealed value does not open: wrong key, wrong case, or altered bytes
     ├── CertificateError      a certificate cannot be issued or read
+    │   └── RequestRefusedError   a signing request is not acceptable (carries a code)
     └── TokenError            an access token is not acceptable
         ├── TokenExpiredError     its time is over
         └── TokenForeignError     it is bound to another certificate
@@ -24,6 +25,14 @@ class EnvelopeError(KeyManagementError):
 
 class CertificateError(KeyManagementError):
     """A certificate cannot be issued or read."""
+
+
+class RequestRefusedError(CertificateError):
+    """A certificate signing request is not acceptable; the message is for its sender."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TokenError(KeyManagementError):

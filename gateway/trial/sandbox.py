@@ -33,8 +33,9 @@ from gateway.portfolio.sealing import RowSealer
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, connect, locate_database
 from gateway.store.migrate import migrate
-from keys.authority import CertificateAuthority, Issued, Profile, new_authority
+from keys.authority import CertificateAuthority, Issued, new_authority
 from keys.kek import LocalKeyEncryptionKey, new_secret_key
+from keys.profiles import Profile
 from keys.secret import write_private_file
 from policies.fields import load_field_catalog
 

@@ -13,7 +13,7 @@ from cryptography.x509 import ReasonFlags
 
 from gateway.operations.registration import VendorOwner, register_credential
 from gateway.trial.sandbox import contract_of
-from keys.authority import Profile
+from keys.profiles import Profile
 from keys.secret import write_private_file
 from tests.bench.client import Endpoint
 from tests.bench.harness import Sample, Target, percentile

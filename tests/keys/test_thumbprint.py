@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keys.authority import Profile, new_authority
+from keys.authority import new_authority
+from keys.profiles import Profile
 from keys.thumbprint import base64url, certificate_thumbprint, ed25519_jwk, spki_digest
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -34,7 +35,11 @@ def test_two_certificates_of_one_key_differ_in_thumbprint_but_not_in_key_digest(
     authority = new_authority("test", not_before=NOW, not_after=NOW + 10 * DAY)
     issued = [
         authority.issue(
-            Profile.VENDOR_CLIENT, common_name=name, not_before=NOW, not_after=NOW + DAY
+            Profile.VENDOR_CLIENT,
+            common_name=name,
+            not_before=NOW,
+            not_after=NOW + DAY,
+            uris=["https://casegate.example/vendor/alpha"],
         )
         for name in ("one", "two")
     ]

@@ -13,7 +13,8 @@ import orjson
 
 from gateway.clock import SystemClock
 from gateway.operations.registration import VendorOwner, register_credential
-from keys.authority import CertificateAuthority, Issued, Profile, new_authority
+from keys.authority import CertificateAuthority, Issued, new_authority
+from keys.profiles import Profile
 from tests.installation import Installation
 from tests.promises.processes import vendor_workers
 from tests.promises.wire import Wire

@@ -11,7 +11,7 @@ from gateway.operations.registration import (
     register_credential,
     register_vendor,
 )
-from keys.authority import Profile
+from keys.profiles import Profile
 from tests.gateway.store.lender import ACTOR, START, Lender
 
 DAY = timedelta(days=1)

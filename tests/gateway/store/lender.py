@@ -28,8 +28,9 @@ from gateway.portfolio.rejects import rejects_path
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
-from keys.authority import CertificateAuthority, Profile, new_authority
+from keys.authority import CertificateAuthority, new_authority
 from keys.kek import new_secret_key
+from keys.profiles import Profile
 from keys.secret import write_private_file
 
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
