@@ -11,6 +11,7 @@ class GatewayError(Exception):
     ├── AlreadyExistsError        the name is taken
     ├── RequestInvalidError       a parameter is malformed or out of bounds
     ├── RoleNotAllowedError       the staff member's role does not cover this
+    ├── ApprovalRefusedError      a second person has to approve, or has not (carries a code)
     ├── ReleaseDeniedError        the policy says no (carries a deny code)
     ├── CredentialRefusedError    the certificate is not acceptable (carries a deny code)
     ├── TokenRefusedError         the access token is not acceptable
@@ -55,6 +56,14 @@ class RoleNotAllowedError(GatewayError):
     """The staff member's role does not cover this."""
 
     code = "ROLE_NOT_ALLOWED"
+
+
+class ApprovalRefusedError(GatewayError):
+    """Approval by two: missing, not open any more, or tried by the proposer; for the caller."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ReleaseDeniedError(GatewayError):

@@ -26,6 +26,8 @@ _CARRIERS = {
     "TokenRefusedError",
     "ClientRefusedError",
     "ReleaseDeniedError",
+    "ApprovalRefusedError",
+    "RequestRefusedError",
     "Problem",
 }
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException as RoutingError
 from audit.errors import AuditUnavailableError
 from gateway.errors import (
     AlreadyExistsError,
+    ApprovalRefusedError,
     ClientRefusedError,
     CredentialRefusedError,
     DatabaseUnavailableError,
@@ -61,6 +62,7 @@ _BY_ERROR: dict[type[Exception], tuple[int, str]] = {
     RequestInvalidError: (422, "The request does not fit its description."),
     PortfolioFileError: (422, "The case file is refused as a whole."),
     RoleNotAllowedError: (403, "Your role does not cover this."),
+    ApprovalRefusedError: (409, "A second person has to approve this."),
     ReleaseDeniedError: (403, "The policy does not allow this release."),
     CredentialRefusedError: (401, "The client certificate is not accepted."),
     TokenRefusedError: (401, "The access token is not accepted."),
@@ -121,7 +123,8 @@ def _location(item: Any) -> list[str]:  # noqa: ANN401  # pydantic's own diction
 def _title(error: GatewayError, default: str) -> str:
     # Messages of these are written for the caller and hold no data.
     is_for_caller = isinstance(
-        error, RequestInvalidError | AlreadyExistsError | PortfolioFileError
+        error,
+        RequestInvalidError | AlreadyExistsError | PortfolioFileError | ApprovalRefusedError,
     )
     return str(error) if is_for_caller else default
 
