@@ -42,7 +42,11 @@ def _contract(lender: Lender, contract: str, vendor: str, days: int) -> None:
 
 def _credential(lender: Lender, owner: VendorOwner | StaffOwner, *, twice: bool = False) -> bytes:
     issued = lender.authority.issue(
-        Profile.VENDOR_CLIENT, common_name="x", not_before=START, not_after=START + DAY
+        Profile.VENDOR_CLIENT,
+        common_name="x",
+        uris=["https://casegate.example/x"],
+        not_before=START,
+        not_after=START + DAY,
     )
     with lender.role() as connection:
         if twice:

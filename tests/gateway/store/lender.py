@@ -186,8 +186,10 @@ class Lender:
                 issued = self.authority.issue(
                     profile,
                     common_name=name,
+                    uris=[f"https://casegate.example/{name}"],
                     not_before=START,
                     not_after=START + timedelta(days=60),
+                    uris=[f"urn:casegate:{name}"],
                 )
                 self.thumbprints[name] = register_credential(
                     connection, issued.certificate, owner, actor=ACTOR, at=START
