@@ -2,8 +2,8 @@
 
 import base64
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from audit.checkpoint import Checkpoint
 from audit.directory import verify_directory
 from audit.errors import AuditError, NoteError, TamperedError, UnverifiableError
+from audit.export.check import verify_export
+from audit.export.source import ExportSource, read_manifest
+from audit.http_source import HTTPSource
 from audit.inspection import describe
 from audit.note import SignedNote
 from audit.policy import MAX_POLICY_BYTES, TrustPolicy
@@ -24,6 +27,8 @@ from audit.tile_source import (
     read_note,
 )
 from audit.tile_tree import TileTree
+from audit.timestamp import TimeBound, TimestampVerifier
+from audit.timestamp_authority import TokenVerifier
 from audit.tlog_proof import MAX_PROOF_BYTES, SUFFIX, TlogProof
 from audit.witness.cli import add_commands
 from audit.zip_source import ZipSource
@@ -38,16 +43,15 @@ application = typer.Typer(
 )
 add_commands(application)
 
-LogOption = Annotated[
-    Path, typer.Option("--log", help="The published log: a directory or a zip.", exists=True)
-]
+_WHERE = "The published log: a directory, a zip, or the http(s) URL of one."
+_MAX_CERTIFICATES_BYTES = 1_000_000
+
+LogOption = Annotated[str, typer.Option("--log", help=_WHERE)]
 
 
 @application.command()
 def verify(
-    log: Annotated[
-        Path, typer.Argument(help="The published log: a directory or a zip.", exists=True)
-    ],
+    log: Annotated[str, typer.Argument(help=_WHERE)],
     policy: Annotated[
         Path,
         typer.Option(help="Trust policy: keys and quorum, got by another way than the log."),
@@ -60,6 +64,10 @@ def verify(
         list[Path] | None,
         typer.Option(help="A checkpoint that the log must extend. Repeatable."),
     ] = None,
+    tsa_cert: Annotated[
+        Path | None,
+        typer.Option(help="PEM of a time-stamping authority's root: check the log's tokens."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that hash; 0 is one a core.", min=0)] = 0,
 ) -> None:
     """Recompute a whole log from its entries and hold it to its policy.
@@ -67,26 +75,21 @@ def verify(
     Exit status: 0 verified; 1 tampered, saying which entry and how; 2 cannot tell, because
     something is missing or too few witnesses cosigned.
     """
-    with _verdict(), _progress() as progress:
+    with _verdict(), _opened(log) as source, _progress() as progress:
+        authority = _read_authority(tsa_cert)
         task = progress.add_task("entries", total=None)
-        report = verify_directory(
-            _open_log(log),
+        lines = _verify(
+            source,
             _read_policy(policy),
             receipts=_read_receipts(receipts),
             old_checkpoints={
                 str(path): _read_text(path, MAX_NOTE_BYTES) for path in old_checkpoint or ()
             },
+            authority=authority,
             workers=workers or os.cpu_count() or 1,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-        checkpoint = report.trusted.checkpoint
-    typer.echo(
-        f"verified: {report.entries} entries of {checkpoint.origin}\n"
-        f"root hash   {checkpoint.root.hex()}\n"
-        f"recomputed  {report.bundles} bundles, {report.tiles} tiles\n"
-        f"cosigned    {', '.join(report.trusted.witnesses) or 'by nobody; none is asked for'}\n"
-        f"held to     {report.old_checkpoints} old checkpoints, {report.receipts} receipts"
-    )
+    typer.echo("\n".join(lines))
 
 
 @application.command()
@@ -99,8 +102,7 @@ def prove(
     The receipt is checked against the checkpoint's root, but no signature is: its reader
     does that, with a policy of their own.
     """
-    with _verdict():
-        source = _open_log(log)
+    with _verdict(), _opened(log) as source:
         note = read_note(source)
         checkpoint = Checkpoint.from_body(SignedNote.from_text(note).body)
         tree = TileTree(source, checkpoint.size)
@@ -116,8 +118,7 @@ def consistency(
     log: LogOption,
 ) -> None:
     """Print the hashes which prove that a log only grew between two sizes, in base64."""
-    with _verdict():
-        source = _open_log(log)
+    with _verdict(), _opened(log) as source:
         size = Checkpoint.from_body(SignedNote.from_text(read_note(source)).body).size
         if new > size:
             raise UnverifiableError("the log is smaller than that")
@@ -181,8 +182,76 @@ def _progress() -> Progress:
     )
 
 
-def _open_log(path: Path) -> TileSource:
-    return DirectorySource(path) if path.is_dir() else ZipSource(path)
+@contextmanager
+def _opened(place: str) -> Iterator[TileSource]:
+    if place.startswith(("http://", "https://")):
+        with closing(HTTPSource(place)) as source:
+            yield source
+    else:
+        path = Path(place)
+        yield DirectorySource(path) if path.is_dir() else ZipSource(path)
+
+
+def _read_authority(path: Path | None) -> TokenVerifier | None:
+    return None if path is None else TokenVerifier(_read_file(path, _MAX_CERTIFICATES_BYTES))
+
+
+def _describe_times(times: Sequence[TimeBound], authority: TimestampVerifier | None) -> str:
+    if authority is None:
+        return "not checked: no --tsa-cert was given"
+    if not times:
+        return "by nobody: no token was found"
+    newest = times[-1]
+    at = newest.at.isoformat(timespec="seconds")
+    return f"the first {newest.size} entries existed by {at} ({len(times)} tokens)"
+
+
+def _verify(
+    source: TileSource,
+    policy: TrustPolicy,
+    *,
+    receipts: dict[str, str],
+    old_checkpoints: dict[str, str],
+    authority: TimestampVerifier | None,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> list[str]:
+    """Verify a log or an export of one; what holds, in lines."""
+    held = f"held to     {len(old_checkpoints)} old checkpoints, {len(receipts)} receipts"
+    manifest = read_manifest(source)
+    if manifest is not None:
+        if not isinstance(source, ExportSource):
+            raise UnverifiableError("an export is verified as a directory or a zip: fetch it")
+        export = verify_export(
+            source,
+            policy,
+            manifest,
+            receipts=receipts,
+            old_checkpoints=old_checkpoints,
+            timestamps=authority,
+            workers=workers,
+            progress=progress,
+        )
+        times = _describe_times(export.times, authority)
+        return [*export.lines(), held, f"timestamped {times}"]
+    report = verify_directory(
+        source,
+        policy,
+        receipts=receipts,
+        old_checkpoints=old_checkpoints,
+        timestamps=authority,
+        workers=workers,
+        progress=progress,
+    )
+    checkpoint = report.trusted.checkpoint
+    return [
+        f"verified: {report.entries} entries of {checkpoint.origin}",
+        f"root hash   {checkpoint.root.hex()}",
+        f"recomputed  {report.bundles} bundles, {report.tiles} tiles",
+        f"cosigned    {', '.join(report.trusted.witnesses) or 'by nobody; none is asked for'}",
+        held,
+        f"timestamped {_describe_times(report.times, authority)}",
+    ]
 
 
 def _read_policy(path: Path) -> TrustPolicy:
@@ -202,14 +271,18 @@ def _read_receipts(directory: Path | None) -> dict[str, str]:
 
 def _read_text(path: Path, limit: int) -> str:
     """A file's text, with its line ends as they are: they are part of what was signed."""
+    try:
+        return _read_file(path, limit).decode()
+    except UnicodeDecodeError as error:
+        raise NoteError(f"{path.name} is not UTF-8 text") from error
+
+
+def _read_file(path: Path, limit: int) -> bytes:
     path = path.resolve()
     data = DirectorySource(path.parent).read(path.name, limit)
     if data is None:
         raise UnverifiableError(f"missing: {path.name}")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise NoteError(f"{path.name} is not UTF-8 text") from error
+    return data
 
 
 def _print_text(text: str) -> None:

@@ -1,10 +1,17 @@
 """The directory verifier: a published log recomputed from its entries and held to a policy."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit.checkpoint import Checkpoint
-from audit.errors import NoteError, ProofError, TamperedError, UnverifiableError
+from audit.errors import (
+    NoteError,
+    ProofError,
+    TamperedError,
+    TimestampError,
+    TimestampMismatchError,
+    UnverifiableError,
+)
 from audit.merkle import HASH_BYTES
 from audit.policy import TrustedCheckpoint, TrustPolicy
 from audit.segment import check_leaves, check_segments, first_difference
@@ -12,6 +19,15 @@ from audit.tile_source import TileSource, read_hashes, read_note
 from audit.tile_stack import Tile, TileStack
 from audit.tile_tree import TileTree
 from audit.tiles import TILE_WIDTH, tile_at
+from audit.timestamp import (
+    Stamp,
+    TimeBound,
+    TimestampVerifier,
+    note_path,
+    read_index,
+    read_stamp,
+    token_path,
+)
 from audit.tlog_proof import TlogProof, kept_leaf
 
 
@@ -25,6 +41,8 @@ class DirectoryReport:
         bundles: entry bundles that were hashed.
         receipts: receipts that lead into this very log.
         old_checkpoints: earlier checkpoints that this log extends.
+        times: when its first entries existed, by the tokens of a time-stamping authority,
+            in the order of their sizes.
     """
 
     trusted: TrustedCheckpoint
@@ -32,6 +50,7 @@ class DirectoryReport:
     bundles: int
     receipts: int
     old_checkpoints: int
+    times: tuple[TimeBound, ...] = ()
 
     @property
     def entries(self) -> int:
@@ -45,6 +64,7 @@ def verify_directory(
     *,
     receipts: Mapping[str, str] | None = None,
     old_checkpoints: Mapping[str, str] | None = None,
+    timestamps: TimestampVerifier | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> DirectoryReport:
@@ -61,6 +81,8 @@ def verify_directory(
             entry's leaf hash, any other for the entry itself.
         old_checkpoints: texts of checkpoints that the log must extend, by name. The log's
             signature is asked for, a quorum is not.
+        timestamps: the authority to which every token that the log's index names is held;
+            without it no token is read.
         workers: processes that hash; a short log is hashed in this one.
         progress: called with the entries checked so far and in all.
 
@@ -69,6 +91,8 @@ def verify_directory(
         QuorumError: too few witnesses cosigned the checkpoint.
         UnverifiableError: a file is missing or the policy does not know the log.
     """
+    # Before the checkpoint: a log that goes on gets tokens over later checkpoints meanwhile.
+    stamped, doubts = ([], []) if timestamps is None else _stamped_sizes(source)
     note = read_note(source)
     checkpoint = _open_signed(policy, note)
     recomputation = _Recomputation(source, checkpoint.size)
@@ -78,21 +102,32 @@ def verify_directory(
             0, f"from here to {checkpoint.size} the log is not the one that was signed"
         )
     # What was changed is worse news than what cannot be told, so doubts wait for the end.
-    history = _History(source, policy, checkpoint)
+    history = History(source, policy, checkpoint)
     for name, text in (old_checkpoints or {}).items():
         history.check_checkpoint(name, text)
     for name, text in (receipts or {}).items():
         history.check_receipt(name, text)
+    times = [] if timestamps is None else history.check_stamps(source, timestamps, stamped)
+    doubts += history.doubts
     trusted = policy.open(note)
-    if history.doubts:
-        raise UnverifiableError(history.doubts[0])
+    if doubts:
+        raise UnverifiableError(doubts[0])
     return DirectoryReport(
         trusted,
         recomputation.tiles,
         -(-checkpoint.size // TILE_WIDTH),
         len(receipts or {}),
         len(old_checkpoints or {}),
+        tuple(times),
     )
+
+
+def _stamped_sizes(source: TileSource) -> tuple[list[int], list[str]]:
+    """The sizes that have a token; or what is wrong with the list of them."""
+    try:
+        return read_index(source), []
+    except UnverifiableError as error:
+        return [], [str(error)]
 
 
 def _open_signed(policy: TrustPolicy, note: str) -> Checkpoint:
@@ -150,7 +185,7 @@ class _Recomputation:
                 )
 
 
-class _History:
+class History:
     """What was signed before, held against a log whose own tiles are already checked.
 
     Attributes:
@@ -189,6 +224,48 @@ class _History:
                 proof.verify(self._tree.leaf(proof.index), self._policy)
         except (NoteError, ProofError, UnverifiableError) as error:
             self.doubts.append(f"{name}: {error}")
+
+    def check_stamps(
+        self,
+        source: TileSource,
+        authority: TimestampVerifier,
+        stamped: Sequence[int] | None = None,
+    ) -> list[TimeBound]:
+        """The times of all tokens, each over a checkpoint of this log; raises TamperedError.
+
+        Args:
+            source: where the tokens are.
+            authority: whose they must be.
+            stamped: sizes that have one, read before the checkpoint of a log that goes on;
+                None to read them now.
+        """
+        if stamped is None:
+            stamped, doubts = _stamped_sizes(source)
+            self.doubts += doubts
+        times = []
+        for size in stamped:
+            try:
+                times.append(self._check_stamp(read_stamp(source, size), authority))
+            except (TimestampError, NoteError, UnverifiableError) as error:
+                self.doubts.append(f"{token_path(size)}: {error}")
+        return times
+
+    def _check_stamp(self, stamp: Stamp, authority: TimestampVerifier) -> TimeBound:
+        name = token_path(stamp.size)
+        try:
+            at = authority.verify(stamp.token, stamp.note)
+        except TimestampMismatchError as error:
+            raise TamperedError(
+                0,
+                f"from here to {stamp.size} the log or {note_path(stamp.size)} was altered:"
+                f" {name} was given for another checkpoint",
+            ) from error
+        old = self._policy.open_signed(stamp.note.decode(errors="replace"))
+        self._require_own(old)
+        if old.size != stamp.size:
+            raise UnverifiableError(f"it was given for {old.size} entries")
+        self._check_extends(name, old)
+        return TimeBound(old.size, at)
 
     def _require_own(self, old: Checkpoint) -> None:
         if old.origin != self._checkpoint.origin:

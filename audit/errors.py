@@ -9,6 +9,7 @@ class AuditError(Exception):
 
     AuditError
      ├── AuditUnavailableError      the log cannot make an entry durable in time
+     │    └── LogRewoundError       the store came back without entries that were durable
      ├── StoreUnavailableError      the store gave no answer: the outcome is unknown
      ├── BatchRefusedError          the store answered no: nothing was stored
      ├── EntryError                 an event cannot become an entry
@@ -24,7 +25,13 @@ class AuditError(Exception):
      │    └── QuorumError           too few of the policy's witnesses cosigned
      ├── DirectoryError             a directory of the log cannot be written or belongs to another
      ├── WitnessUnavailableError    the witness gave no usable answer: try again
-     └── WitnessRefusedError        the witness saw another log than this one: ALARM
+     ├── WitnessRefusedError        the witness saw another log than this one: ALARM
+     ├── ExchangeError              a server gave no usable answer within size and time
+     ├── ArchiveUnavailableError    the object store gave no usable answer: try again
+     ├── ArchiveRefusedError        the object store would not keep what is put there: ALARM
+     ├── TimestampUnavailableError  the time-stamping authority gave no usable answer: try again
+     └── TimestampError             the bytes are no token of the authority that is trusted
+          └── TimestampMismatchError  the token is the authority's, over something else
     """
 
 
@@ -32,6 +39,13 @@ class AuditUnavailableError(AuditError):
     """The entry is not known to be durable, so nothing may be released on its strength.
 
     It may still land later: it is then logged, but was not released.
+    """
+
+
+class LogRewoundError(AuditUnavailableError):
+    """The store gave an index a second time: it is an older copy of itself.
+
+    This process appends nothing any more; a person must look.
     """
 
 
@@ -96,6 +110,30 @@ class WitnessRefusedError(AuditError):
 
     A person must look before anything more is published.
     """
+
+
+class ExchangeError(AuditError):
+    """The server did not answer, or not within the size and time that were allowed."""
+
+
+class ArchiveUnavailableError(AuditError):
+    """The object store did not answer, or not as one does. The log goes on."""
+
+
+class ArchiveRefusedError(AuditError):
+    """The bucket lacks Object Lock or versions, so that nothing in it would stay."""
+
+
+class TimestampUnavailableError(AuditError):
+    """The time-stamping authority did not answer with a token of its own. The log goes on."""
+
+
+class TimestampError(AuditError):
+    """The bytes are no RFC 3161 token, or not one of the authority that is trusted."""
+
+
+class TimestampMismatchError(TimestampError):
+    """The token is the authority's, but was given for other bytes than these."""
 
 
 class TamperedError(AuditError):

@@ -4,12 +4,13 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from audit.bundle import decode_bundle
 from audit.errors import FramingError, TamperedError, UnverifiableError
 from audit.merkle import HASH_BYTES
-from audit.tiles import TileName
+from audit.tile_stack import TileStack
+from audit.tiles import TILE_WIDTH, TileName, level_width, tile_at
 
 CHECKPOINT = "checkpoint"
 MAX_NOTE_BYTES = 1_000_000
@@ -39,6 +40,24 @@ class DirectorySource:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """See TileSource."""
+        file = self.open(path)
+        if file is None:
+            return None
+        try:
+            with file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            raise UnverifiableError(f"{path} cannot be read") from error
+        if len(data) > limit:
+            raise UnverifiableError(f"{path} is longer than such a file can be")
+        return data
+
+    def open(self, path: str) -> BinaryIO | None:
+        """A file to be read piece by piece, or None where there is none.
+
+        Raises:
+            UnverifiableError: it is a link, no plain file, or cannot be opened.
+        """
         # The path is made of numbers; only a link on the way could lead outside.
         place = os.path.join(os.path.realpath(self.directory), path)  # noqa: PTH118 - hot path
         if os.path.realpath(place) != place:
@@ -51,18 +70,10 @@ class DirectorySource:
             return None
         except OSError as error:
             raise UnverifiableError(f"{path} cannot be opened") from error
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnverifiableError(f"{path} is not a plain file")
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(limit + 1)
-        except OSError as error:
-            raise UnverifiableError(f"{path} cannot be read") from error
-        finally:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-        if len(data) > limit:
-            raise UnverifiableError(f"{path} is longer than such a file can be")
-        return data
+            raise UnverifiableError(f"{path} is not a plain file")
+        return open(descriptor, "rb")  # noqa: PTH123 - a descriptor
 
 
 def read_note(source: TileSource) -> str:
@@ -114,6 +125,22 @@ def read_entries(source: TileSource, name: TileName) -> list[bytes]:
             f"{stored.to_path()} holds {len(entries)} entries instead of {stored.width}",
         )
     return entries[: name.width]
+
+
+def read_stack(source: TileSource, size: int) -> TileStack:
+    """The right edge of the tree of `size` leaves, unchecked, from its partial tiles.
+
+    Raises:
+        TamperedError: a file has another length.
+        UnverifiableError: neither a partial tile nor the full one is there.
+    """
+    edge = []
+    level = 0
+    while width := level_width(level, size):
+        index, rest = divmod(width, TILE_WIDTH)
+        edge.append(read_hashes(source, tile_at(level, index, size)) if rest else b"")
+        level += 1
+    return TileStack(size, edge)
 
 
 def _read(source: TileSource, name: TileName) -> tuple[bytes, TileName]:

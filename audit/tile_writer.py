@@ -19,11 +19,11 @@ from audit.tile_source import (
     MAX_NOTE_BYTES,
     DirectorySource,
     read_entries,
-    read_hashes,
     read_note,
+    read_stack,
 )
 from audit.tile_stack import TileStack
-from audit.tiles import TILE_WIDTH, TileName, level_width, tile_at
+from audit.tiles import TILE_WIDTH, TileName, tile_at
 
 
 class TileWriter:
@@ -148,7 +148,7 @@ class TileWriter:
         try:
             checkpoint = Checkpoint.from_body(SignedNote.from_text(read_note(source)).body)
             size = checkpoint.size
-            stack = _read_stack(source, size)
+            stack = read_stack(source, size)
             entries = []
             if size % TILE_WIDTH:
                 entries = read_entries(source, tile_at(None, size // TILE_WIDTH, size))
@@ -194,14 +194,3 @@ class TileWriter:
             path = self._directory / name.to_path()
             shutil.rmtree(path.with_name(f"{path.name}.p"), ignore_errors=True)
         self._filled.clear()
-
-
-def _read_stack(source: DirectorySource, size: int) -> TileStack:
-    """The right edge of a tree of that size, from its partial tiles."""
-    edge = []
-    level = 0
-    while width := level_width(level, size):
-        index, rest = divmod(width, TILE_WIDTH)
-        edge.append(read_hashes(source, tile_at(level, index, size)) if rest else b"")
-        level += 1
-    return TileStack(size, edge)

@@ -7,22 +7,54 @@ from pathlib import Path
 
 import psycopg
 
+from audit.checkpoint import Checkpoint
 from audit.entry import EventType
 from audit.errors import AuditError, AuditUnavailableError, WitnessRefusedError
 from audit.publisher import Publisher
-from gateway.app import log_signer
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.errors import DatabaseUnavailableError
 from gateway.evidence import record_with_change
+from gateway.installation import log_signer
 from gateway.logs import configure_logs, logger
 from gateway.oversight.indexing import catch_up
+from gateway.serving.alarms import Alarms
 from gateway.serving.exporting import DirectoryExport
+from gateway.serving.following import Following
+from gateway.serving.heartbeat import Heartbeat
+from gateway.serving.parties import open_followers
 from gateway.serving.worker import READY
-from gateway.settings import load_settings
+from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, connect
 
 ROUND_SECONDS = 0.5
 INDEX_ROUNDS = 4  # bounded, so that signing never waits for a long catch-up
+
+
+class _Outlet:
+    """Where the signed log goes, and the entries that the publisher makes itself."""
+
+    def __init__(self, settings: Settings, vkey: str, clock: Clock) -> None:
+        audit = settings.audit
+        directory = None if audit.export is None else settings.resolve(audit.export)
+        self._alarms = Alarms(clock, after_seconds=audit.alarm_after_seconds)
+        self._heartbeat = Heartbeat(clock, every_seconds=audit.heartbeat_seconds)
+        self.export = DirectoryExport(directory, audit.witnesses, clock, self._alarms)
+        followers = open_followers(settings, vkey, clock)
+        self.following = Following(directory, followers, self._alarms, clock)
+
+    def step(self, connection: psycopg.Connection, checkpoint: Checkpoint | None) -> None:
+        """What a round does after the signature, if there was one."""
+        if checkpoint is not None:
+            self._heartbeat.grew(checkpoint.size)
+        self._heartbeat.step(connection)
+        self._alarms.record(connection)
+        catch_up(connection, rounds=INDEX_ROUNDS)
+        self.export.step(connection)
+
+    def close(self) -> None:
+        """Stops what follows and lets go of the directory."""
+        self.following.stop()
+        self.export.close()
 
 
 def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
@@ -41,42 +73,45 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
     database = Database(owner_url, settings)
     signer = log_signer(settings)
     clock = SystemClock()
-    directory = settings.audit.export
-    export = DirectoryExport(
-        None if directory is None else settings.resolve(directory),
-        settings.audit.witnesses,
-        clock,
-    )
+    outlet = _Outlet(settings, signer.verifier_key, clock)
     if ready_fd is not None:
         os.write(ready_fd, READY)
         os.close(ready_fd)
+    outlet.following.start()
+    publisher: Publisher | None = None
     while not stopping.is_set():
         try:
             connection = connect(database.conninfo("publisher", bounded=False))
         except DatabaseUnavailableError:
             stopping.wait(ROUND_SECONDS)
             continue
-        publisher = Publisher(connection, signer, settings.audit.origin)
+        if publisher is None:
+            publisher = Publisher(connection, signer, settings.audit.origin)
+        else:
+            publisher.rejoin(connection)
         try:
+            # Before anything is signed: a database that came back as an older copy of itself is
+            # behind the directory.
+            outlet.export.step(connection)
             while not stopping.is_set():
-                publisher.publish_once(clock.now())
-                catch_up(connection, rounds=INDEX_ROUNDS)
-                export.step(connection)
+                outlet.step(connection, publisher.publish_once(clock.now()))
                 stopping.wait(ROUND_SECONDS)
             publisher.publish_once(clock.now())
-            export.step(connection)
+            outlet.export.step(connection)
         except (AuditUnavailableError, psycopg.Error):
             logger().warning("publisher.unheard")
             stopping.wait(ROUND_SECONDS)
         except WitnessRefusedError:
+            outlet.following.stop()
             # The alarm stands in the log that the witness refuses: everybody who reads it sees.
             logger().critical("publisher.stopped", error_type=WitnessRefusedError.__name__)
             with connection.transaction():
                 record_with_change(connection, EventType.WITNESS_REFUSED, at=clock.now())
             stopping.wait()
         except AuditError as error:
+            outlet.following.stop()
             logger().critical("publisher.stopped", error_type=type(error).__name__)
             stopping.wait()
         finally:
             connection.close()
-    export.close()
+    outlet.close()
