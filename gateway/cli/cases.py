@@ -1,7 +1,8 @@
 """`casegate cases …`."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,10 +18,11 @@ from gateway.cli.console import (
     print_json,
 )
 from gateway.operations.recall import recall_cases
+from gateway.portfolio.erasure import ErasureReason
 from gateway.portfolio.importing import ImportReport
 from gateway.portfolio.rejects import rejects_path
 
-app = typer.Typer(help="Import and recall cases.", no_args_is_help=True)
+app = typer.Typer(help="Import, recall and erase cases.", no_args_is_help=True)
 _SHOWN_ERRORS = 20
 EXIT_FAILED = 1
 
@@ -61,7 +63,8 @@ def import_cases(
             ),
         )
     if as_json:
-        print_json(_document(report))
+        rejects = None if report.rejects_file is None else str(report.rejects_file)
+        print_json(report.document() | {"rejects_file": rejects})
     else:
         _tell(report)
     raise typer.Exit(EXIT_FAILED if report.rejected else 0)
@@ -95,6 +98,44 @@ def recall(
         out.print(f"{count} cases recalled from {vendor}")
 
 
+@app.command("erase")
+def erase(
+    debtor: Annotated[
+        str, typer.Option(help="Only `-`: read an ID number or a mobile from standard input.")
+    ],
+    reason: Annotated[ErasureReason, typer.Option(help="Why, as the log keeps it.")],
+    confirm: Annotated[
+        int | None, typer.Option(min=0, help="The number of cases that the first run told.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Erase a person for good: cases, keys, salts, digests. The log stays whole.
+
+    The first run only counts his cases and ends with 1; the second, with --confirm, erases them
+    and prints what vendors must destroy: nothing else will ever tell that again.
+    """
+    if debtor != "-":
+        # Arguments stand in the shell's history and in the list of processes.
+        raise typer.BadParameter("give `-` and the number on standard input")
+    identifier = sys.stdin.readline().strip()
+    office = open_office(config)
+    if confirm is None:
+        count = office.count_cases(identifier, actor=actor())
+        if as_json:
+            print_json({"cases": count, "erased": False})
+        else:
+            out.print(f"{count} cases; nothing was erased. To erase: --confirm {count}")
+        raise typer.Exit(EXIT_FAILED)
+    erasure = office.erase_person(identifier, expected=confirm, reason=reason, actor=actor())
+    if as_json:
+        print_json(erasure.document() | {"erased": True})
+        return
+    out.print(f"{erasure.cases} cases erased, log entry {erasure.log_index}")
+    for held in erasure.assignments:
+        out.print(f"to be destroyed by {held.vendor_id} ({held.contract_id}): {held.case_ref}")
+
+
 def _tell(report: ImportReport) -> None:
     out.print(
         f"{report.rows} rows: {report.assigned} assigned, {report.changed} changed,"
@@ -120,26 +161,3 @@ def _tell(report: ImportReport) -> None:
         )
     if report.rejected:
         err.print(f"mend and import again: {report.rejects_file}", markup=False, soft_wrap=True)
-
-
-def _document(report: ImportReport) -> dict[str, Any]:
-    return {
-        "assignment_id": report.assignment_id,
-        "rows": report.rows,
-        "assigned": report.assigned,
-        "changed": report.changed,
-        "unchanged": report.unchanged,
-        "rejected": report.rejected,
-        "rejects_file": None if report.rejects_file is None else str(report.rejects_file),
-        "unknown_columns": list(report.unknown_columns),
-        "forbidden_columns": list(report.forbidden_columns),
-        "errors": [
-            {
-                "line": error.line,
-                "column": error.column,
-                "code": error.code.value,
-                "reason": error.reason,
-            }
-            for error in report.errors
-        ],
-    }

@@ -1,10 +1,17 @@
 """Finds a person's cases by an identifier, without the identifier leaving this process."""
 
+from dataclasses import dataclass
+
 import psycopg
 
 from gateway.errors import RequestInvalidError
 from gateway.portfolio.errors import CellError
-from gateway.portfolio.identifiers import parse_id_number, parse_mobile
+from gateway.portfolio.identifiers import (
+    id_number_spellings,
+    parse_id_number,
+    parse_mobile,
+    parse_other_document,
+)
 from gateway.portfolio.sealing import contact_mac, person_mac
 from keys.secret import Secret
 
@@ -13,6 +20,17 @@ SELECT DISTINCT encode(a.commitment, 'hex') FROM casegate.assigned_case a
   JOIN casegate.case_record r USING (case_id)
  WHERE r.person_mac = ANY(%s) OR r.contact_mac = ANY(%s)
 """
+_PEOPLE_OF_CONTACT = """
+SELECT DISTINCT person_mac FROM casegate.case_record WHERE contact_mac = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Digests:
+    """Keyed digests (32 bytes each) of all that an identifier may mean."""
+
+    people: list[bytes]
+    contacts: list[bytes]
 
 
 def commitments_of_person(
@@ -23,21 +41,48 @@ def commitments_of_person(
     Only keyed digests are sent to the database.
 
     Raises:
-        RequestInvalidError: it is neither an ID number nor a mobile number.
+        RequestInvalidError: it is no ID number, other document or mobile number.
     """
-    people: list[bytes] = []
-    contacts: list[bytes] = []
-    for parse, digest, found in (
-        (parse_id_number, person_mac, people),
-        (parse_mobile, contact_mac, contacts),
-    ):
-        try:
-            value = parse(identifier)
-        except CellError:
-            continue
-        if value:
-            found.append(digest(index_key, value))
-    if not people and not contacts:
-        raise RequestInvalidError("this is neither an ID number nor a mobile number")
-    rows = connection.execute(_BY_MAC, (people, contacts)).fetchall()
+    digests = _digests_of(identifier, index_key)
+    rows = connection.execute(_BY_MAC, (digests.people, digests.contacts)).fetchall()
     return tuple(str(row[0]) for row in rows)
+
+
+def person_macs_of(
+    connection: psycopg.Connection, identifier: str, index_key: Secret
+) -> list[bytes]:
+    """The digests that one person is stored under; a mobile number leads to its owner.
+
+    Raises:
+        RequestInvalidError: it is no ID number, other document or mobile number, or several
+            people have the mobile number.
+    """
+    digests = _digests_of(identifier, index_key)
+    owners = connection.execute(_PEOPLE_OF_CONTACT, (digests.contacts,)).fetchall()
+    if len(owners) > 1:
+        raise RequestInvalidError("several people have this mobile number; give an ID number")
+    return [*digests.people, *(bytes(row[0]) for row in owners)]
+
+
+def _digests_of(identifier: str, index_key: Secret) -> _Digests:
+    found = _Digests(_people(identifier, index_key), [])
+    try:
+        found.contacts.append(contact_mac(index_key, parse_mobile(identifier)))
+    except CellError:
+        if not found.people:
+            raise RequestInvalidError("this is neither an ID number nor a mobile number") from None
+    return found
+
+
+def _people(identifier: str, index_key: Secret) -> list[bytes]:
+    try:
+        numbers = id_number_spellings(parse_id_number(identifier))
+    except CellError:
+        # A passport begins with a letter; a mistyped ID number must not pass for one.
+        if not identifier.strip()[:1].isalpha():
+            return []
+        try:
+            numbers = (parse_other_document(identifier),)
+        except CellError:
+            return []
+    return [person_mac(index_key, number) for number in numbers]

@@ -103,6 +103,19 @@ def check_character(digits: str) -> str:
     return _CHECK_CHARACTERS[total % 11]
 
 
+def id_number_spellings(id_number: str) -> tuple[str, ...]:
+    """The canonical number, and the one of the other length that its holder may stand under.
+
+    Who was born before 2000 may have been known by 15 digits: the same without century and check.
+    """
+    if len(id_number) == _OLD_LENGTH:
+        long = f"{id_number[:6]}19{id_number[6:]}"
+        return (id_number, long + check_character(long))
+    if _RESIDENT_ID.fullmatch(id_number) and id_number[6:8] == "19":
+        return (id_number, id_number[:6] + id_number[8:17])
+    return (id_number,)
+
+
 def is_female_number(id_number: str) -> bool | None:
     """Whether an identity number was given to a woman; None when its form does not tell.
 

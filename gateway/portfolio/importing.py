@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -60,6 +61,28 @@ class ImportReport:
     rejects_file: Path | None = None
     unknown_columns: tuple[str, ...] = ()
     forbidden_columns: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; where the rejects file lies is for whoever has access to it to tell."""
+        return {
+            "assignment_id": self.assignment_id,
+            "rows": self.rows,
+            "assigned": self.assigned,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+            "unknown_columns": list(self.unknown_columns),
+            "forbidden_columns": list(self.forbidden_columns),
+            "errors": [
+                {
+                    "line": error.line,
+                    "column": error.column,
+                    "code": error.code.value,
+                    "reason": error.reason,
+                }
+                for error in self.errors
+            ],
+        }
 
 
 class PortfolioImport:

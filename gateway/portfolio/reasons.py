@@ -21,6 +21,7 @@ class ErrorCode(StrEnum):
     NOT_A_STAGE = "NOT_A_STAGE"
     NOT_A_CURRENCY = "NOT_A_CURRENCY"
     NOT_A_TIMEZONE = "NOT_A_TIMEZONE"
+    NOT_A_TREATMENT = "NOT_A_TREATMENT"
     NOT_A_PHONE = "NOT_A_PHONE"
     NOT_A_MOBILE = "NOT_A_MOBILE"
     NOT_AN_ID_NUMBER = "NOT_AN_ID_NUMBER"
@@ -70,6 +71,10 @@ _SENTENCES: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.NOT_A_STAGE: ("this is not a stage M0 to M7+", "逾期阶段应为M0至M7+"),
     ErrorCode.NOT_A_CURRENCY: ("this is not an ISO 4217 code", "币种应为三位代码, 如CNY"),
     ErrorCode.NOT_A_TIMEZONE: ("this is not an IANA time zone", "时区应如Asia/Shanghai"),
+    ErrorCode.NOT_A_TREATMENT: (
+        "this is not a treatment code; the README of the import lists the six",
+        "处置提示应为VULN_CARE、DISPUTED、PLAN_ACTIVE、LAWYER、NO_THIRD_PARTY或TIME_PREF",
+    ),
     ErrorCode.NOT_A_PHONE: ("this is not one telephone number", "不是有效电话号码"),
     ErrorCode.NOT_A_MOBILE: ("this is not one mobile number", "不是有效手机号码"),
     ErrorCode.NOT_AN_ID_NUMBER: ("this is not an identity number", "不是有效证件号码"),

@@ -13,8 +13,8 @@ from gateway.evidence import record_with_change
 from gateway.portfolio.rows import CaseRow
 from gateway.portfolio.sealing import CaseIdentity, RowMacs, RowSealer, SealedRow
 
-_LOCK = 7310202
-_LOCK_WAIT = "30s"
+IMPORT_LOCK = 7310202
+LOCK_WAIT = "30s"
 
 _KNOWN = """
 SELECT r.source_mac, r.content_mac, r.case_id, r.log_salt, a.vendor_id, a.contract_id
@@ -114,8 +114,8 @@ class ChunkStore:
             RequestInvalidError: another import goes on for too long.
         """
         try:
-            self._connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
-            self._connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            self._connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
+            self._connection.execute("SELECT pg_advisory_lock(%s)", (IMPORT_LOCK,))
         except psycopg.errors.LockNotAvailable as error:
             raise RequestInvalidError(
                 "another import is running; try again when it has ended"

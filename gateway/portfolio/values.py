@@ -15,6 +15,7 @@ from gateway.portfolio.identifiers import (
 )
 from gateway.portfolio.reasons import ErrorCode
 from gateway.portfolio.vocabulary import (
+    TREATMENTS,
     folded,
     parse_currency,
     parse_flag,
@@ -164,6 +165,14 @@ def parse_codes(text: str) -> list[JsonValue] | None:
     return [parse_code(part) for part in dict.fromkeys(parts) if part] or None
 
 
+def parse_treatments(text: str) -> list[JsonValue] | None:
+    """Treatment codes in any case, between the same signs; CellError NOT_A_TREATMENT."""
+    codes = parse_codes(folded(text).upper())
+    if codes is not None and not TREATMENTS.issuperset(codes):
+        raise CellError(ErrorCode.NOT_A_TREATMENT)
+    return codes
+
+
 def parse_code(text: str) -> str:
     """A number or code that nobody calculates with; CellError TOO_LONG, SPREADSHEET_DAMAGED."""
     if len(text) > _MAX_CODE:
@@ -198,6 +207,7 @@ _BY_NAME: dict[str, CellParser] = {
     "collection_stage": parse_stage,
     "currency": parse_currency,
     "timezone": parse_timezone,
+    "treatment_codes": parse_treatments,
 }
 _BY_TYPE: dict[FieldType, CellParser] = {
     FieldType.DATE: parse_date,

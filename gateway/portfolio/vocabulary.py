@@ -17,6 +17,11 @@ _NO = ("否", "无", "假", "n", "no", "0", "false", "f", "未核销")
 _FLAGS = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 _GENDERS = {"男": "M", "男性": "M", "m": "M", "male": "M", "1": "M"}
 _GENDERS |= {"女": "F", "女性": "F", "f": "F", "female": "F", "2": "F"}
+TREATMENTS = frozenset(
+    {"VULN_CARE", "DISPUTED", "PLAN_ACTIVE", "LAWYER", "NO_THIRD_PARTY", "TIME_PREF"}
+)
+"""What an agent may be told to heed; a word outside it could carry a diagnosis to a vendor."""
+
 _CURRENCIES = {"人民币": "CNY", "人民币元": "CNY", "RMB": "CNY", "¥": "CNY"}
 
 

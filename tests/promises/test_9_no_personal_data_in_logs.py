@@ -1,164 +1,108 @@
 """Promise 9: no personal data in any log, error, audit entry or plain column of the database."""
 
-import csv
+import os
 import re
+import signal
+import subprocess
+import sys
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
-import httpx
 import orjson
 import psycopg
 import pytest
-from psycopg import sql
 
-from policies.fields import FieldType, Origin, load_field_catalog
+from gateway.app import describe_company_api, describe_vendor_api
+from gateway.evidence import keyed_commitment
+from gateway.installation import read_key
 from tests.installation import Installation
+from tests.promises.canaries import (
+    ASCII_MARK,
+    ID_NUMBER,
+    MARK,
+    MOBILE,
+    PLAIN,
+    Sinks,
+    canary_row,
+    imported_fields,
+    write_csv,
+)
+from tests.promises.processes import vendor_workers, wait_until
 from tests.promises.wire import HEAD_END, Wire
 
-MARK = "金丝雀"
-ASCII_MARK = "CANARY7Q"
-MOBILE = "13977312468"
-ID_NUMBER = "440308199003077338"
-NUMERIC = {
-    "mobile_phone": MOBILE,
-    "home_phone": "075582917364",
-    "work_phone": "075529173648",
-    "related_phone": "13866412975",
-    "id_number": ID_NUMBER,
-    "bank_account_no": "6217001230049183745",
-    "core_account_no": "XK70091837465021",
-}
-
-
-@dataclass(slots=True)
-class Seen:
-    """Everything that left the gateway or stayed behind, by where it was found."""
-
-    sinks: dict[str, bytes] = field(default_factory=dict)
-    canaries: set[str] = field(default_factory=set)
-    codes: set[str] = field(default_factory=set)
-
-    def refusal(self, answer: httpx.Response) -> None:
-        """Keeps a refusal; it must be a problem of the kind that it seems."""
-        assert answer.status_code >= 400
-        head = repr(sorted(answer.headers.items())).encode()
-        self.codes.add(answer.json()["code"])
-        number = f"refusal {len(self.sinks)}: {answer.request.url.path[:20]}"
-        self.sinks[number] = head + answer.content
-
-    def hits(self) -> dict[str, list[str]]:
-        """The canaries found in each sink, as UTF-8, GB 18030, JSON, URL or hex text."""
-        found = {
-            sink: [c for c in sorted(self.canaries) if any(f in data for f in spellings(c))]
-            for sink, data in self.sinks.items()
-        }
-        return {sink: canaries for sink, canaries in found.items() if canaries}
-
-
-def spellings(canary: str) -> set[bytes]:
-    """A canary as different writers would put it."""
-    utf8 = canary.encode()
-    escaped = canary.encode("ascii", "backslashreplace")
-    return {utf8, canary.encode("gb18030"), escaped, quote(canary).encode(), utf8.hex().encode()}
-
-
-def canary_cells(number: int, headers: list[str], sample: list[str]) -> dict[str, str]:
-    """A row in which every cell of free form holds a canary of its own."""
-    catalog = load_field_catalog()
-    cells: dict[str, str] = {}
-    for header, example in zip(headers, sample, strict=True):
-        known = catalog.by_header(header)
-        assert known is not None
-        assert known.origin is Origin.IMPORT
-        if known.name == "id_number":
-            cells[header] = ID_NUMBER
-        elif known.name in NUMERIC:
-            cells[header] = NUMERIC[known.name]
-        elif known.name == "source_case_no":
-            cells[header] = f"{ASCII_MARK}{number:04d}"
-        elif known.name == "full_name":
-            cells[header] = f"{MARK}丙"
-        elif known.type is FieldType.ADDRESS:
-            cells[header] = f"广东省深圳市南山区{MARK}路{number}号{header}"
-        elif known.type is FieldType.TEXT:
-            cells[header] = f"{MARK}{header}"
-        else:
-            cells[header] = example
-    return cells
+IMPORT = "/company/v1/portfolios?vendor=alpha&contract=alpha-2026"
+TARGET = ("--vendor", "alpha", "--contract", "alpha-2026")
+STRANGE = (MARK, ASCII_MARK, MOBILE, ID_NUMBER, f"{ASCII_MARK}%00", f"x%0d%0a{MARK}")
+BODIES: tuple[Any, ...] = (
+    {"reason": MARK, MARK: MOBILE},
+    {"reason": {"deep": [{MARK: ID_NUMBER}]}},
+    [[MARK, {ASCII_MARK: MOBILE}]],
+    MOBILE,
+)
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def sinks(tmp_path_factory: pytest.TempPathFactory) -> Sinks:
     """One installation used and abused with canaries, then searched."""
     directory = tmp_path_factory.mktemp("canary")
     installation = Installation.make(directory / "sandbox", cases=20)
-    seen = Seen(canaries={MARK, ASCII_MARK, *NUMERIC.values()})
-    with installation.serving(workers=1):
-        import_canaries(installation, directory, seen)
-        pull_and_provoke(installation, seen)
-        break_head(installation, seen)
-        fail_inside(installation, seen)
-        commands = [
-            installation.run("audit", "verify"),
-            installation.run("audit", "search", "--json", "--limit", "500"),
-        ]
-    for command in commands:
-        assert command.returncode == 0
-        seen.sinks[f"stdout of {command.args[3:6]}"] = command.stdout.encode()
-        seen.sinks[f"stderr of {command.args[3:6]}"] = command.stderr.encode()
-    collect_database(installation, seen)
-    seen.sinks["serve.log"] = (installation.directory / "serve.log").read_bytes()
-    postgres = installation.settings.resolve(installation.settings.database.embedded_directory)
-    seen.sinks["PostgreSQL's log"] = (postgres / "log").read_bytes()
-    return seen
+    settings = installation.settings
+    sinks = Sinks()
+    index_key = read_key(settings, settings.keys.index)
+    sinks.canaries |= {keyed_commitment(index_key, "asked", typed) for typed in STRANGE}
+    with installation.serving(workers=2) as process:
+        import_canaries(installation, directory, sinks)
+        pull_and_provoke(installation, sinks)
+        ask_every_route(installation, sinks)
+        break_head(installation, sinks)
+        fail_inside(installation, sinks)
+        crash(installation, process, sinks)
+        run_commands(installation, directory, sinks)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        sinks["stdout of serve"] = process.stdout.read() + b"(ended)"
+        process.wait(20)
+    with psycopg.connect(installation.database().owner_url) as connection:
+        sinks.tables(connection)
+    postgres = settings.resolve(settings.database.embedded_directory)
+    inputs = [installation.directory / "truth.ndjson"]
+    inputs += installation.directory.glob("portfolio-*")
+    sinks["PostgreSQL's log"] = (postgres / "log").read_bytes()
+    sinks.directory("installation", installation.directory, without=[postgres, *inputs])
+    return sinks
 
 
-def import_canaries(installation: Installation, directory: Path, seen: Seen) -> None:
+def import_canaries(installation: Installation, directory: Path, sinks: Sinks) -> None:
     """Sends a sound file, a file with broken rows, and files that are none."""
-    with (installation.directory / "portfolio-alpha.csv").open(encoding="utf-8") as file:
-        headers, sample, *_rest = list(csv.reader(file))
-    rows = [canary_cells(number, headers, sample) for number in range(5)]
-    name = next(h for h in headers if h.endswith("姓名"))
-    for number, broken in enumerate(("手机号码", "身份证号码", "逾期总金额", name)):
-        rows.append(canary_cells(number + 90, headers, sample))
+    rows = [canary_row(number) for number in range(5)]
+    for number, broken in enumerate(("mobile_phone", "id_number", "total_due", "full_name")):
+        rows.append(canary_row(number + 90))
         rows[-1][broken] = f"{MARK}\x07{ASCII_MARK}"
     path = directory / "canaries.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, headers)
-        writer.writeheader()
-        writer.writerows(rows)
-    where = "/company/v1/portfolios?vendor=alpha&contract=alpha-2026"
+    write_csv(path, rows)
+    nested = canary_row(95) | {"full_name": {MARK: [ID_NUMBER]}, "extra": {"deep": MOBILE}}
     with installation.staff("operator") as operator:
-        report = operator.post(where, content=path.read_bytes())
+        report = operator.post(IMPORT, content=path.read_bytes())
         assert (report.status_code, report.json()["assigned"]) == (200, 5)
         assert report.json()["rejected"] == 4
         assert len(report.json()["errors"]) >= 4
-        seen.sinks["import report"] = report.content
+        assert len(report.json()["forbidden_columns"]) >= 8
+        sinks.answer(report)
+        for lines in (f'{{"{MARK}": "{MOBILE}'.encode(), orjson.dumps(nested)):
+            answer = operator.post(IMPORT, content=lines + b"\n" + orjson.dumps(canary_row(96)))
+            assert answer.json()["rejected"] == 1
+            sinks.answer(answer)
         rubbish = f"{MARK},{MOBILE}\n{ASCII_MARK},{ID_NUMBER}\n"
-        seen.refusal(operator.post(where, content=rubbish.encode()))
-        broken_lines = operator.post(where, content=f'{{"{MARK}": "{MOBILE}'.encode())
-        assert broken_lines.json()["rejected"] == 1
-        seen.sinks["report of broken lines"] = broken_lines.content
-        seen.refusal(operator.post(where, content=f"案件编号\n{MARK}".encode("utf-16")))
-        seen.refusal(operator.post(f"{where}{MARK}", content=b""))
-        revoke = f"/company/v1/vendors/{ASCII_MARK}/revoke"
-        seen.refusal(operator.post(revoke, json={"reason": MARK, MARK: MOBILE}))
+        sinks.refusal(operator.post(IMPORT, content=rubbish.encode()))
+        sinks.refusal(operator.post(IMPORT, content=f"案件编号\n{MARK}".encode("utf-16")))
+        sinks.refusal(operator.post(f"{IMPORT}{MARK}", content=b""))
     with installation.staff("security") as security:
-        seen.refusal(security.post(revoke, json={"reason": MARK, MARK: MOBILE}))
-        seen.refusal(security.post(revoke))
-        seen.refusal(security.post(f"/company/v1/credentials/{MARK}/revoke"))
-        seen.refusal(security.get("/company/v1/log/entries", params={"since": MARK}))
-        seen.refusal(security.get("/company/v1/log/entries", params={"vendor": MOBILE + MARK}))
-    command = installation.run(
-        "cases", "import", str(path), "--vendor", "alpha", "--contract", "alpha-2026", "--json"
-    )
-    assert command.returncode == 1
-    seen.sinks["casegate cases import"] = (command.stdout + command.stderr).encode()
+        for since in ({"since": MARK}, {"vendor": MOBILE + MARK}):
+            sinks.refusal(security.get("/company/v1/log/entries", params=since))
 
 
-def pull_and_provoke(installation: Installation, seen: Seen) -> None:
+def pull_and_provoke(installation: Installation, sinks: Sinks) -> None:
     """Pulls the canaries at every route, and asks for much that is refused."""
     with installation.vendor("alpha") as client:
         page = client.get("/v1/cases", params={"limit": 500})
@@ -168,31 +112,58 @@ def pull_and_provoke(installation: Installation, seen: Seen) -> None:
         assert client.get("/v1/assignments").status_code == 200
         lines = client.get("/v1/cases", headers={"Accept": "application/x-ndjson"})
         assert lines.status_code == 200
-        seen.sinks["headers of releases"] = repr([page.headers, lines.headers]).encode()
-        for path in (MARK, ASCII_MARK, MOBILE, ID_NUMBER, f"{ASCII_MARK}%00", f"x%0d%0a{MARK}"):
-            seen.refusal(client.get(f"/v1/cases/{path}"))
-            seen.refusal(client.get(f"/{path}"))
+        sinks["headers of releases"] = repr([page.headers, lines.headers]).encode()
+        for path in STRANGE:
+            sinks.refusal(client.get(f"/v1/cases/{path}"))
+            sinks.refusal(client.get(f"/{path}"))
         for query in ({"cursor": ASCII_MARK}, {"limit": MARK}, {"limit": MOBILE}):
-            seen.refusal(client.get("/v1/cases", params=query))
-        seen.refusal(client.get("/v1/cases", params={"assignment": MARK * 30}))
-        seen.refusal(client.get("/v1/cases", headers={"Casegate-Purpose": ASCII_MARK}))
-        seen.refusal(client.get("/v1/cases", headers={"Casegate-Purpose": ASCII_MARK * 20}))
-        seen.refusal(client.get("/v1/cases", headers={"Authorization": f"Bearer {ASCII_MARK}"}))
-        seen.refusal(client.get("/v1/cases", headers={"Authorization": f"{ASCII_MARK} {MOBILE}"}))
-        seen.refusal(client.request(ASCII_MARK, "/v1/cases", content=MARK.encode()))
-        seen.refusal(client.post("/v1/cases", json={MARK: MOBILE}))
+            sinks.refusal(client.get("/v1/cases", params=query))
+        sinks.refusal(client.get("/v1/cases", params={"assignment": MARK * 30}))
+        sinks.refusal(client.get("/v1/cases", headers={"Casegate-Purpose": ASCII_MARK}))
+        sinks.refusal(client.get("/v1/cases", headers={"Casegate-Purpose": ASCII_MARK * 20}))
+        sinks.refusal(client.get("/v1/cases", headers={"Authorization": f"Bearer {ASCII_MARK}"}))
+        sinks.refusal(client.get("/v1/cases", headers={"Authorization": f"{ASCII_MARK} {MOBILE}"}))
+        sinks.refusal(client.request(ASCII_MARK, "/v1/cases", content=MARK.encode()))
+        sinks.refusal(client.post("/v1/cases", json={MARK: MOBILE}))
         token = "/oauth2/token"
         grant = {"grant_type": "client_credentials"}
-        seen.refusal(client.post(token, data={"grant_type": MARK}))
-        seen.refusal(client.post(token, data={**grant, "client_id": ASCII_MARK}))
-        seen.refusal(client.post(token, content=f"{MARK}={MOBILE}&{ASCII_MARK}".encode()))
-        seen.refusal(client.post(token, json={MARK: MOBILE}))
-        seen.refusal(client.post(token, data={"grant_type": [MARK, MARK]}))
+        sinks.refusal(client.post(token, data={"grant_type": MARK}))
+        sinks.refusal(client.post(token, data={**grant, "client_id": ASCII_MARK}))
+        sinks.refusal(client.post(token, content=f"{MARK}={MOBILE}&{ASCII_MARK}".encode()))
+        sinks.refusal(client.post(token, json={MARK: MOBILE}))
+        sinks.refusal(client.post(token, data={"grant_type": [MARK, MARK]}))
         extra = {**grant, "scope": MARK, "resource": MOBILE, ASCII_MARK: ID_NUMBER}
         assert client.post(token, data=extra).status_code == 200
 
 
-def break_head(installation: Installation, seen: Seen) -> None:
+def ask_every_route(installation: Installation, sinks: Sinks) -> None:
+    """Asks each described route, with a canary for every parameter and in several bodies."""
+    routes = 0
+    for described, who in (
+        (describe_vendor_api(), installation.vendor("alpha")),
+        (describe_company_api(), installation.staff("security")),
+        (describe_company_api(), installation.staff("operator")),
+        (describe_company_api(), installation.staff("auditor")),
+    ):
+        with who as client:
+            for path, operations in described["paths"].items():
+                for method, operation in operations.items():
+                    names = [
+                        part["name"]
+                        for part in operation.get("parameters", ())
+                        if part["in"] == "query"
+                    ]
+                    for canary, body in zip(STRANGE, BODIES, strict=False):
+                        where = re.sub(r"\{[^}]+\}", canary, path)
+                        query = dict.fromkeys(names, canary)
+                        answer = client.request(method.upper(), where, params=query, json=body)
+                        if not path.startswith("/v1/") or answer.status_code >= 400:
+                            sinks.answer(answer)
+                        routes += 1
+    assert routes >= 60
+
+
+def break_head(installation: Installation, sinks: Sinks) -> None:
     """Sends heads that the parser refuses before any route is reached."""
     port = installation.settings.vendor.port
     for name, head in {
@@ -205,10 +176,10 @@ def break_head(installation: Installation, seen: Seen) -> None:
             answer = wire.read_to_cut()
         assert HEAD_END in answer
         assert answer.split(b" ")[1] in {b"400", b"431"}
-        seen.sinks[name] = answer
+        sinks[name] = answer
 
 
-def fail_inside(installation: Installation, seen: Seen) -> None:
+def fail_inside(installation: Installation, sinks: Sinks) -> None:
     """Damages a canary's ciphertext, so that its release fails with an error nobody foresaw."""
     with installation.vendor("alpha") as client:
         items = client.get("/v1/cases", params={"limit": 500}).json()["items"]
@@ -223,60 +194,126 @@ def fail_inside(installation: Installation, seen: Seen) -> None:
         assert changed == 1
         broken = client.get(f"/v1/cases/{ref}")
         assert (broken.status_code, broken.json()["code"]) == (500, "INTERNAL")
-        seen.refusal(broken)
+        sinks.refusal(broken)
 
 
-def collect_database(installation: Installation, seen: Seen) -> None:
-    """Every cell of every table, as text and as the bytes of what is binary."""
-    with psycopg.connect(installation.database().owner_url) as connection:
-        tables = connection.execute(
-            "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        ).fetchall()
-        assert {schema for schema, _table in tables} >= {"casegate", "audit"}
-        for schema, table in tables:
-            name = sql.Identifier(schema, table)
-            cursor = connection.execute(sql.SQL("SELECT * FROM {}").format(name))
-            cells = [cell for row in cursor.fetchall() for cell in row]
-            seen.sinks[f"table {schema}.{table}"] = b"\n".join(
-                bytes(cell) if isinstance(cell, bytes | memoryview) else str(cell).encode()
-                for cell in cells
-            )
+def crash(installation: Installation, process: "subprocess.Popen[bytes]", sinks: Sinks) -> None:
+    """Ends every database session, then a worker, in the middle of pulls of canaries."""
+    for _attempt in range(3):
+        with installation.vendor("alpha") as client:
+            with psycopg.connect(installation.database().owner_url) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'casegate-%'"
+                )
+            answer = client.get("/v1/cases", params={"limit": 3})
+            if answer.status_code >= 400:
+                sinks.refusal(answer)
+    workers = vendor_workers(process.pid)
+    os.kill(workers[0], signal.SIGKILL)
+    assert wait_until(
+        lambda: len(set(vendor_workers(process.pid)) - {workers[0]}) == len(workers), seconds=15
+    )
 
 
-def test_no_canary_is_in_any_log_error_entry_or_column(seen: Seen) -> None:
-    assert seen.hits() == {}
+def run_commands(installation: Installation, directory: Path, sinks: Sinks) -> None:
+    """Runs every command that meets case data, right and wrong ways."""
+    sound, rubbish = directory / "again.csv", directory / "rubbish.csv"
+    write_csv(sound, [canary_row(97), canary_row(98) | {"total_due": MARK}])
+    rubbish.write_text(f"{MARK},{MOBILE}\n{ASCII_MARK},{ID_NUMBER}\n")
+    export = directory / "export"
+    erase = ("cases", "erase", "--debtor", "-", "--reason", "ordered")
+    commands: list[tuple[tuple[str, ...], str, int]] = [
+        (("cases", "import", str(sound), *TARGET), "", 1),
+        (("cases", "import", str(rubbish), *TARGET), "", 1),
+        (("cases", "recall", *TARGET, "--case", ASCII_MARK), "", 1),
+        (("audit", "search", "--debtor", "-", "--limit", "500"), ID_NUMBER, 0),
+        (("audit", "search", "--json", "--limit", "500"), "", 0),
+        (("audit", "export", "--out", str(export)), "", 0),
+        (erase, MOBILE, 1),
+        (erase, f"{ID_NUMBER}{MARK}", 1),
+        ((*erase, "--confirm", "0"), ID_NUMBER, 1),
+        ((*erase, "--confirm", "7", "--json"), ID_NUMBER, 0),
+    ]
+    for number, (command, typed, code) in enumerate(commands):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", *command, "--config", str(installation.config)],
+            input=typed.encode(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (command, done.stderr)
+        sinks[f"command {number}: {' '.join(command[:2])}"] = done.stdout + b"\0" + done.stderr
+    assert sinks.directory("export", export) > 3
 
 
-def test_the_search_would_find_a_canary(seen: Seen) -> None:
-    witness = Seen(canaries=seen.canaries)
-    witness.sinks["a careless log"] = f"debtor {MARK} {MOBILE}".encode()
-    witness.sinks["an escaped log"] = orjson.dumps([ID_NUMBER]) + MARK.encode("gb18030")
+def test_no_canary_is_in_any_log_error_entry_or_column(sinks: Sinks) -> None:
+    assert sinks.hits() == {}
 
-    assert witness.hits() == {
-        "a careless log": sorted([MARK, MOBILE]),
-        "an escaped log": sorted([MARK, ID_NUMBER]),
+
+def test_every_field_of_a_case_had_a_canary_or_is_too_plain_to_be_found(sinks: Sinks) -> None:
+    row = canary_row(1)
+    without = {
+        name for name, cell in row.items() if not any(canary in cell for canary in sinks.canaries)
     }
 
+    assert set(row) == {known.name for known in imported_fields()}
+    assert without == set(PLAIN)
 
-def test_the_sinks_were_all_filled(seen: Seen) -> None:
-    assert seen.codes >= {
+
+@pytest.mark.parametrize(
+    "careless",
+    [
+        f"debtor {MARK} {MOBILE}".encode(),
+        orjson.dumps([ID_NUMBER]) + MARK.encode("gb18030"),
+        f"{MARK}".encode("utf-16"),
+        f"\\u91d1\\u4e1d\\u96c0 +86 139-7731-2468 {ID_NUMBER[:6]} {ID_NUMBER[6:]}".encode(),
+        b"x=%E9%87%91%E4%B8%9D%E9%9B%80&y=%e9%87%91%e4%b8%9d%e9%9b%80",
+        b"e98791e4b89de99b80",
+        b"E98791E4B89DE99B80",
+    ],
+)
+def test_the_search_would_find_a_canary_however_it_is_written(careless: bytes) -> None:
+    witness = Sinks()
+    witness["a careless log"] = careless
+
+    assert witness.hits()
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+def test_the_search_would_find_a_canary_inside_base64(before: str) -> None:
+    import base64
+
+    for canary in (MARK, MOBILE):
+        witness = Sinks(canaries={canary})
+        witness["a careless log"] = base64.b64encode(f"{before}{canary} and more".encode())
+        assert witness.hits() == {"a careless log": [canary]}
+
+
+def test_the_sinks_were_all_filled(sinks: Sinks) -> None:
+    assert sinks.codes >= {
         "NOT_FOUND",
         "SCHEMA_INVALID",
         "TOKEN_INVALID",
         "METHOD_NOT_ALLOWED",
         "UNSUPPORTED_GRANT_TYPE",
         "INVALID_CLIENT",
-        "ROLE_NOT_ALLOWED",
+        "PURPOSE_NOT_ALLOWED",
+        "PORTFOLIO_FILE",
         "INTERNAL",
     }
-    for sink in ("serve.log", "PostgreSQL's log", "table audit.batch", "import report"):
-        assert len(seen.sinks[sink]) > 200
-    assert seen.sinks["table casegate.case_record"].count(b"\n") > 200
+    for sink in ("installation: serve.log", "PostgreSQL's log", "table audit.batch"):
+        assert len(sinks[sink]) > 200
+    assert sinks["table casegate.case_record"].count(b"\n") > 200
+    for kind in ("table oversight.", "export: tile/entries/", "installation: ", "stdout of serve"):
+        assert sum(len(data) for sink, data in sinks.found.items() if sink.startswith(kind)) > 5
+    for event in (b"subject.erased", b"access.release", b"access.denied", b"case.assigned"):
+        assert event in sinks["table audit.batch"]
 
 
-def test_an_imported_file_is_nowhere_left_in_plain(seen: Seen) -> None:
-    assert seen.canaries
+def test_an_imported_file_is_nowhere_left_in_plain(sinks: Sinks) -> None:
+    assert sinks.canaries
     left = [
         path
         for folder in Path(tempfile.gettempdir()).glob("casegate-import-*")
@@ -287,13 +324,14 @@ def test_an_imported_file_is_nowhere_left_in_plain(seen: Seen) -> None:
     assert left == []
 
 
-def test_log_lines_hold_allowed_keys_alone(seen: Seen) -> None:
-    lines = [line for line in seen.sinks["serve.log"].splitlines() if line.startswith(b"{")]
+def test_log_lines_hold_allowed_keys_alone(sinks: Sinks) -> None:
+    log = sinks["installation: serve.log"]
+    lines = [line for line in log.splitlines() if b'{"' in line]
     failed = [line for line in lines if b"request.failed" in line]
 
     assert failed
-    assert not re.search(rb"Traceback|File \"", seen.sinks["serve.log"])
+    assert not re.search(rb"Traceback|File \"", log)
     for line in lines:
-        entry = orjson.loads(line)
+        entry = orjson.loads(line[line.index(b"{") :])
         assert {"event", "level", "timestamp"} <= set(entry)
         assert not set(entry) & {"exception", "message", "body", "headers", "query"}

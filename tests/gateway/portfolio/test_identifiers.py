@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from gateway.portfolio.errors import CellError
 from gateway.portfolio.identifiers import (
     check_character,
+    id_number_spellings,
     is_female_number,
     parse_id_number,
     parse_mobile,
@@ -143,3 +146,28 @@ def test_any_text_is_a_phone_or_a_cell_error(text: str) -> None:
     assert number.removeprefix("+").replace("-", "", 1).isdecimal()
     assert number.isascii()
     assert parse_phone(number) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "spellings"),
+    [
+        ("11010519491231002X", ("11010519491231002X", "110105491231002")),
+        ("110105491231002", ("110105491231002", "11010519491231002X")),
+        ("110105200001010014", ("110105200001010014",)),
+        ("G12345678", ("G12345678",)),
+    ],
+)
+def test_a_person_born_before_2000_may_stand_under_two_numbers(
+    number: str, spellings: tuple[str, ...]
+) -> None:
+    assert id_number_spellings(number) == spellings
+
+
+@given(st.dates(date.fromisoformat("1900-01-01")), st.integers(0, 999))
+def test_the_two_spellings_of_a_number_lead_to_each_other(birthday: date, order: int) -> None:
+    digits = f"110105{birthday:%Y%m%d}{order:03d}"
+    number = digits + check_character(digits)
+
+    for spelling in id_number_spellings(number):
+        assert parse_id_number(spelling) == spelling
+        assert set(id_number_spellings(spelling)) == set(id_number_spellings(number))

@@ -1,5 +1,6 @@
 import pytest
 
+from gateway.cases.record import JsonValue
 from gateway.portfolio.errors import CellError
 from gateway.portfolio.reasons import ErrorCode
 from gateway.portfolio.values import parser_for
@@ -38,3 +39,23 @@ def test_the_stage_changes_on_the_day_after_each_thirty(days: int, stage: str) -
 def test_only_a_real_time_zone_is_one() -> None:
     assert parse_timezone("Asia/Urumqi") == "Asia/Urumqi"
     assert _code_of("timezone", "北京时间") is ErrorCode.NOT_A_TIMEZONE
+
+
+def test_the_six_treatment_codes_are_read_in_any_spelling_and_each_once() -> None:
+    def parsed(text: str) -> JsonValue:
+        return parser_for(load_field_catalog().field("treatment_codes"))(text)
+
+    assert parsed("vuln_care、DISPUTED；ＬＡＷＹＥＲ|disputed") == [
+        *("VULN_CARE", "DISPUTED", "LAWYER")
+    ]
+    assert parsed("PLAN_ACTIVE,NO_THIRD_PARTY, TIME_PREF") == [
+        *("PLAN_ACTIVE", "NO_THIRD_PARTY", "TIME_PREF")
+    ]
+    assert parsed(" ; ") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["抑郁症", "VULN_CARE;白血病", "VULN", "VULN_CARE DISPUTED", "X" * 65]
+)
+def test_a_word_beside_the_six_goes_to_no_vendor_as_a_treatment(text: str) -> None:
+    assert _code_of("treatment_codes", text) in {ErrorCode.NOT_A_TREATMENT, ErrorCode.TOO_LONG}
