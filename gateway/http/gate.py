@@ -13,11 +13,16 @@ from typing_extensions import override
 from audit.entry import EntryValue, EventType
 from audit.errors import AuditError, AuditUnavailableError
 from gateway.clock import Clock
-from gateway.errors import TokenRefusedError
+from gateway.errors import (
+    CredentialRefusedError,
+    ReleaseDeniedError,
+    TokenRefusedError,
+    TrustStaleError,
+)
 from gateway.evidence import Evidence
 from gateway.http.problems import INTERNAL, MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of
 from gateway.identity.feed import TrustFeed
-from gateway.identity.principal import VendorPrincipal
+from gateway.identity.principal import CredentialScope, VendorPrincipal
 from gateway.logs import logger
 from keys.errors import TokenError, TokenExpiredError, TokenForeignError
 from keys.tokens import TokenAuthority
@@ -25,6 +30,8 @@ from keys.tokens import TokenAuthority
 PUBLIC_PATHS = frozenset(
     {"/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/oauth2/token"}
 )
+# All that a closing credential may do after the contract's end; everything else is refused here.
+CLOSING_PATHS: frozenset[str] = frozenset()
 _SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -134,11 +141,24 @@ class Gate(ABC):
                 code=problem.code,
                 status=problem.status,
                 asked=scope["state"].get("asked"),
-                **self.who(scope),
+                policy=error.policy if isinstance(error, ReleaseDeniedError) else None,
+                **(self.who(scope) or self._owner(scope["state"]["thumbprint"])),
             )
         except AuditError as unrecorded:
             return problem_of(unrecorded)
         return problem
+
+    def _owner(self, thumbprint: bytes) -> dict[str, EntryValue]:
+        """To whom a certificate that was not admitted is registered; the caller learns nothing."""
+        try:
+            record = self._trust.view().record(thumbprint)
+        except TrustStaleError:
+            return {}
+        if record is None:
+            return {}
+        if record.vendor_id is None:
+            return {"staff": record.staff_id, "role": record.staff_role}
+        return {"vendor": record.vendor_id, "contract": record.contract_id}
 
 
 class VendorGate(Gate):
@@ -165,6 +185,8 @@ class VendorGate(Gate):
         scope["state"]["principal"] = principal
         if scope["path"] in PUBLIC_PATHS:
             return
+        if principal.scope is CredentialScope.CLOSING and scope["path"] not in CLOSING_PATHS:
+            raise CredentialRefusedError("CONTRACT_ENDED")
         token = _bearer_of(scope)
         b64 = str(scope["extensions"]["tls"]["client_cert_thumbprint_b64"])
         try:

@@ -5,17 +5,26 @@ from datetime import datetime
 from enum import StrEnum
 
 
+class CredentialScope(StrEnum):
+    """What a credential is for: the contract's work, or what is left to do after its end."""
+
+    FULL = "full"
+    CLOSING = "closing"
+
+
 @dataclass(frozen=True, slots=True)
 class VendorPrincipal:
     """A vendor's system, acting under one contract with one certificate.
 
-    `valid_until` is the earlier of the contract's and the certificate's end.
+    `valid_until` is the earliest end of contract (or of its closing time) and certificate.
     """
 
     vendor_id: str
     contract_id: str
     thumbprint: bytes
     valid_until: datetime
+    credential_ref: str | None = None
+    scope: CredentialScope = CredentialScope.FULL
 
 
 class StaffRole(StrEnum):

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import CredentialRefusedError
-from gateway.identity.principal import StaffPrincipal, StaffRole, VendorPrincipal
+from gateway.identity.principal import (
+    CredentialScope,
+    StaffPrincipal,
+    StaffRole,
+    VendorPrincipal,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,42 @@ class CredentialRecord:
     vendor_status: str | None
     starts_at: datetime | None
     ends_at: datetime | None
+    credential_ref: str | None = None
+    system: str | None = None
+    scope: str = CredentialScope.FULL.value
+    contract_status: str | None = "active"
+    closing_until: datetime | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the certificate serves only what is left to do after the contract's end."""
+        return self.scope == CredentialScope.CLOSING.value
+
+    @property
+    def term(self) -> tuple[datetime, datetime] | None:
+        """From when until when the certificate may act; None when its contract gives it no time.
+
+        A certificate for the contract's work ends with the contract, whatever its state says;
+        one for the closing begins there.
+        """
+        if self.starts_at is None or self.ends_at is None:
+            return None
+        if self.is_closing:
+            is_open = self.contract_status in {"ended", "purge_pending"}
+            return (self.starts_at, self.closing_until) if is_open and self.closing_until else None
+        return (self.starts_at, self.ends_at) if self.contract_status == "active" else None
 
     @property
     def is_revoked(self) -> bool:
         """Whether the certificate or its vendor has been shut out, now and for any later time."""
         return self.status != "active" or (
-            self.kind == "vendor" and self.vendor_status != "active"
+            self.kind == "vendor" and not self._is_vendor_in_standing
+        )
+
+    @property
+    def _is_vendor_in_standing(self) -> bool:
+        return self.vendor_status == "active" or (
+            self.is_closing and self.vendor_status == "ended"
         )
 
 
@@ -53,7 +88,7 @@ class TrustView:
             raise CredentialRefusedError("CRED_UNKNOWN")
         if record.status != "active":
             raise CredentialRefusedError("CRED_REVOKED")
-        if record.vendor_status != "active":
+        if record.is_revoked:
             raise CredentialRefusedError(
                 "CRED_REVOKED" if record.vendor_status == "revoked" else "VENDOR_NOT_ACTIVE"
             )
@@ -61,17 +96,16 @@ class TrustView:
             raise CredentialRefusedError("CRED_EXPIRED")
         assert record.vendor_id is not None
         assert record.contract_id is not None
-        if (
-            record.starts_at is None
-            or record.ends_at is None
-            or not record.starts_at <= now < record.ends_at
-        ):
+        term = record.term
+        if term is None or not term[0] <= now < term[1]:
             raise CredentialRefusedError("CONTRACT_ENDED")
         return VendorPrincipal(
             record.vendor_id,
             record.contract_id,
             thumbprint,
-            min(record.not_after, record.ends_at),
+            min(record.not_after, term[1]),
+            record.credential_ref,
+            CredentialScope(record.scope),
         )
 
     def staff(self, thumbprint: bytes, now: datetime) -> StaffPrincipal:
@@ -89,9 +123,15 @@ class TrustView:
             raise CredentialRefusedError("CRED_EXPIRED")
         return StaffPrincipal(record.staff_id, StaffRole(record.staff_role), thumbprint)
 
+    def record(self, thumbprint: bytes) -> CredentialRecord | None:
+        """What is registered of a certificate, whether it is trusted or not; for the log."""
+        return self._by_thumbprint.get(thumbprint)
+
     def is_live(self, thumbprint: bytes, now: datetime) -> bool:
         """Whether a connection with this certificate may stay open."""
         record = self._by_thumbprint.get(thumbprint)
         if record is None or record.is_revoked or now >= record.not_after:
             return False
-        return record.ends_at is None or now < record.ends_at
+        if record.kind == "staff":
+            return True
+        return record.term is not None and now < record.term[1]

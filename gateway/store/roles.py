@@ -10,7 +10,7 @@ from gateway.errors import ConfigurationError
 from keys.errors import KeyFileError
 from keys.secret import read_private_file, write_private_file
 
-PURPOSES = ("vendor", "company", "auditor", "publisher")
+PURPOSES = ("vendor", "company", "auditor", "publisher", "enrolment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class DatabaseRoles:
     company: str
     auditor: str
     publisher: str
+    enrolment: str
 
     @classmethod
     def of(cls, database: str) -> "DatabaseRoles":
@@ -28,7 +29,7 @@ class DatabaseRoles:
         return cls(*(f"{database}_{purpose}" for purpose in PURPOSES))
 
     def name(self, purpose: str) -> str:
-        """The role of a purpose: vendor, company, auditor or publisher."""
+        """The role of a purpose: one of PURPOSES."""
         return str(getattr(self, purpose))
 
 
@@ -38,20 +39,38 @@ def read_passwords(path: Path) -> dict[str, str]:
     Raises:
         ConfigurationError: the file is missing, readable by others, or malformed.
     """
+    passwords = _read(path)
+    if set(passwords) != set(PURPOSES):
+        raise ConfigurationError(
+            f"{path} must name a password for each of: {', '.join(PURPOSES)};"
+            " run: casegate db migrate"
+        )
+    return passwords
+
+
+def ensure_passwords(path: Path) -> dict[str, str]:
+    """Reads the roles' passwords, making what is missing: all at first, later those of new roles.
+
+    Raises:
+        ConfigurationError: the file is readable by others, or malformed.
+    """
+    known = _read(path) if path.exists() else {}
+    missing = {name: secrets.token_urlsafe(24) for name in PURPOSES if name not in known}
+    if missing:
+        fresh = path.with_name(path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        write_private_file(fresh, orjson.dumps({**known, **missing}))
+        fresh.replace(path)
+    return read_passwords(path)
+
+
+def _read(path: Path) -> dict[str, str]:
     try:
         content = orjson.loads(read_private_file(path).reveal())
     except (KeyFileError, orjson.JSONDecodeError) as error:
         raise ConfigurationError(
             f"the database passwords in {path} cannot be read; run: casegate db migrate"
         ) from error
-    if not isinstance(content, dict) or set(content) != set(PURPOSES):
-        raise ConfigurationError(f"{path} must name a password for each of: {', '.join(PURPOSES)}")
-    return {purpose: str(password) for purpose, password in content.items()}
-
-
-def ensure_passwords(path: Path) -> dict[str, str]:
-    """Reads the roles' passwords, making them at the first call."""
-    if not path.exists():
-        fresh = {purpose: secrets.token_urlsafe(24) for purpose in PURPOSES}
-        write_private_file(path, orjson.dumps(fresh))
-    return read_passwords(path)
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} is not a file of passwords")
+    return {str(name): str(password) for name, password in content.items()}

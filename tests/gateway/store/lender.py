@@ -14,8 +14,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from audit.publisher import Publisher
-from gateway.app import Office, log_signer
 from gateway.identity.principal import StaffRole
+from gateway.installation import log_signer
+from gateway.office import Office
 from gateway.operations.registration import (
     StaffOwner,
     VendorOwner,
@@ -189,7 +190,6 @@ class Lender:
                     uris=[f"https://casegate.example/{name}"],
                     not_before=START,
                     not_after=START + timedelta(days=60),
-                    uris=[f"urn:casegate:{name}"],
                 )
                 self.thumbprints[name] = register_credential(
                     connection, issued.certificate, owner, actor=ACTOR, at=START

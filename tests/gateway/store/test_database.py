@@ -83,7 +83,7 @@ def test_passwords_are_made_once_and_kept_to_the_owner(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"not json", "casegate db migrate"),
-        (b"[]", "a password for each of"),
+        (b"[]", "not a file of passwords"),
         (orjson.dumps({"vendor": "x"}), "a password for each of"),
     ],
 )
@@ -100,3 +100,19 @@ def test_a_broken_password_file_is_refused_with_the_way_out(
 def test_missing_passwords_name_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="casegate db migrate"):
         read_passwords(tmp_path / "absent.json")
+
+
+def test_a_role_that_a_later_version_brings_gets_its_password_and_the_others_keep_theirs(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "database.json"
+    before = ensure_passwords(path)
+    older = {name: before[name] for name in PURPOSES[:-1]}
+    path.unlink()
+    write_private_file(path, orjson.dumps(older))
+
+    after = ensure_passwords(path)
+
+    assert {name: after[name] for name in older} == older
+    assert set(after) == set(PURPOSES)
+    assert path.stat().st_mode & 0o077 == 0

@@ -78,6 +78,9 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "case_record",
         "assignment",
         "assigned_case",
+        "invitation",
+        "enrolment",
+        "revoked_token",
     }
     assert all(is_on for _name, is_on in tables)
 
@@ -101,12 +104,32 @@ RIGHTS = {
         "casegate.case_record": "arw",
         "casegate.assignment": "arw",
         "casegate.assigned_case": "arw",
+        "casegate.proposal": "arw",
+        "casegate.invitation": "arw",
+        "casegate.enrolment": "arw",
+        "casegate.issuer": "arw",
+        "casegate.crl": "ar",
+        "casegate.revoked_token": "arw",
+        "casegate.key_age": "arw",
         "audit.tail": "r",
         "audit.batch": "r",
         "audit.signed_head": "r",
     },
     "auditor": {"audit.tail": "r", "audit.batch": "r", "audit.signed_head": "r"},
     "publisher": {"audit.tail": "r", "audit.batch": "r", "audit.signed_head": "r"},
+    "enrolment": {
+        "casegate.trust": "r",
+        "casegate.worker": "arwd",
+        "casegate.trust_acknowledgement": "ar",
+        "casegate.vendor": "r",
+        "casegate.contract": "r",
+        "casegate.credential": "ar",
+        "casegate.proposal": "ar",
+        "casegate.invitation": "r",  # and the one column that says it was used
+        "casegate.enrolment": "arw",
+        "casegate.issuer": "r",
+        "casegate.crl": "ar",
+    },
 }
 _LETTERS = {"INSERT": "a", "SELECT": "r", "UPDATE": "w", "DELETE": "d"}
 
@@ -132,15 +155,18 @@ def test_each_role_has_exactly_these_rights_on_tables(lender: Lender, purpose: s
 FUNCTIONS = {
     "vendor": {
         "trust_view",
+        "revoked_tokens",
+        "revoke_token",
         "vendor_case",
         "vendor_cases",
         "vendor_assignments",
         "append_batch",
         "find_batch",
     },
-    "company": {"trust_view", "append_batch", "find_batch"},
+    "company": {"trust_view", "revoked_tokens", "append_batch", "find_batch", "erase_people"},
     "auditor": set(),
     "publisher": {"sign_head", "append_batch", "find_batch"},  # it appends its own alarms
+    "enrolment": {"trust_view", "revoked_tokens", "append_batch", "find_batch"},
 }
 
 
