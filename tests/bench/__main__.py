@@ -1,32 +1,41 @@
-"""Measures the product beside plain peers: `python -m tests.bench [--quick] [--only NAME]`."""
+"""Measures the product beside plain peers: `python -m tests.bench [--full] [--only NAME]`."""
 
 import argparse
 import atexit
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.appends import Appends, AppendsAgainstManyRows, AppendsAgainstRows
+from tests.bench.appends import Appends, AppendsAgainstRows
 from tests.bench.bulk import Bulk
 from tests.bench.flush import measure_flush
+from tests.bench.growth import Growth
 from tests.bench.harness import Row, measure
 from tests.bench.importing import Importing
+from tests.bench.proving import Proving
 from tests.bench.pull import Pull
 from tests.bench.report import print_table, write_figures
 from tests.bench.revocation import Revocation
+from tests.bench.search import Search
 from tests.bench.stand import ROOT, Stand
+from tests.bench.verifying import Verifying
 
 _ROWS: tuple[Row, ...] = (
     Pull(),
     Bulk(),
     Appends(),
     AppendsAgainstRows(),
-    AppendsAgainstManyRows(),
+    Growth(),
+    Verifying(),
+    Proving(),
     Revocation(),
     Importing(),
+    Search(),
 )
 _TABLE_WIDTH = 110
 
@@ -34,6 +43,8 @@ _TABLE_WIDTH = 110
 def main() -> None:
     """Runs the rows and prints the table; a missed target is a result, not a failure."""
     options = _parse()
+    # Ended from outside, too, a run stops its server and removes its directory.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
     chosen = [row for row in _ROWS if not options.only or row.name in options.only]
     err = Console(stderr=True)
     out = Console(width=max(_TABLE_WIDTH, err.width))  # whole figures, in a narrow log as well
@@ -46,6 +57,8 @@ def main() -> None:
         connections=options.connections,
         workers=options.workers,
         import_rows=2_000 if options.quick else options.import_rows,
+        quick=options.quick,
+        full=options.full,
     )
     # Exit handlers run in reverse: the embedded server's own, registered later, stops it first.
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -74,7 +87,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="server processes a side (2)")
     parser.add_argument("--connections", type=int, default=32, help="closed loops of `pull` (32)")
     parser.add_argument("--import-rows", type=int, default=20_000, help="rows a file (20,000)")
-    parser.add_argument("--quick", action="store_true", help="short rounds: does it run at all?")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="short rounds: does it run at all?")
+    size.add_argument("--full", action="store_true", help="sizes that take minutes to build, too")
     parser.add_argument("--directory", help="where to put the trial database, to choose its disk")
     return parser.parse_args()
 

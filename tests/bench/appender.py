@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -26,6 +27,7 @@ _COMMITS = {
         " INSERT INTO chained (entry, head) SELECT %(entry)b, head FROM next"
     ),
 }
+_ENTRIES = 20_000
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -61,33 +63,36 @@ async def log_appends(url: str) -> AsyncIterator[Append]:
 
 @asynccontextmanager
 async def commits(url: str, statement: str, connections: int) -> AsyncIterator[Append]:
-    idle = [
+    opened = [
         await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(connections)
     ]
+    idle = asyncio.Queue[psycopg.AsyncConnection]()
+    for connection in opened:
+        idle.put_nowait(connection)
 
     async def insert(entry: bytes) -> None:
-        connection = idle.pop()
+        connection = await idle.get()
         await connection.execute(statement, {"entry": entry}, prepare=True)
-        idle.append(connection)
+        idle.put_nowait(connection)
 
     try:
         yield insert
     finally:
-        for connection in idle:
+        for connection in opened:
             await connection.close()
 
 
-async def drive(append: Append, in_flight: int, seconds: float) -> dict[str, Any]:
+async def drive(
+    append: Append, entries: Iterator[bytes], in_flight: int, seconds: float
+) -> dict[str, Any]:
     latencies: list[float] = []
     begin = monotonic()
     end = begin + seconds
 
     async def caller() -> None:
-        number = 0
         while (sent_at := monotonic()) < end:
-            await append(make_entry(number))
+            await append(next(entries))
             latencies.append(monotonic() - sent_at)
-            number += 1
 
     await asyncio.gather(*(caller() for _ in range(in_flight)))
     elapsed = monotonic() - begin
@@ -100,14 +105,18 @@ async def drive(append: Append, in_flight: int, seconds: float) -> dict[str, Any
 
 
 async def run(order: dict[str, Any]) -> None:
-    url, in_flight = order["url"], order["in_flight"]
+    url = order["url"]
     statement = _COMMITS.get(order["kind"])
-    opened = log_appends(url) if statement is None else commits(url, statement, in_flight)
+    opened = (
+        log_appends(url) if statement is None else commits(url, statement, order["connections"])
+    )
     async with opened as append:
         await append(make_entry(0))
+        # Made beforehand, on both sides: what is measured is the log, not the maker of load.
+        entries = cycle([make_entry(number) for number in range(_ENTRIES)])
         _say("ready")
         sys.stdin.buffer.readline()
-        _say(await drive(append, in_flight, order["seconds"]))
+        _say(await drive(append, entries, order["in_flight"], order["seconds"]))
 
 
 def _say(answer: object) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
+from time import monotonic
 from typing import Protocol
 
 from tests.bench.stand import Stand
@@ -78,6 +79,7 @@ class Result:
     row: Row
     ours: tuple[Sample, ...]
     peer: tuple[Sample, ...]
+    seconds: float  # the whole row, getting ready included
 
     @property
     def ratio(self) -> float | None:
@@ -120,6 +122,7 @@ def measure(row: Row, stand: Stand, *, rounds: int, hear: Heard) -> Result:
     """Runs ours, peer, ours, peer, …: what slows the machine for a while slows both."""
     ours: list[Sample] = []
     peer: list[Sample] = []
+    begin = monotonic()
     hear(f"{row.name}: getting ready")
     with row.open(stand):
         if row.has_warmup:
@@ -134,7 +137,7 @@ def measure(row: Row, stand: Stand, *, rounds: int, hear: Heard) -> Result:
             if other is not None:
                 peer.append(other)
                 hear(f"{row.name}: round {number}/{rounds}  peer {other.value:,.1f} {row.unit}")
-    return Result(row, tuple(ours), tuple(peer))
+    return Result(row, tuple(ours), tuple(peer), monotonic() - begin)
 
 
 def middle(samples: Sequence[Sample]) -> float:

@@ -9,7 +9,7 @@ from time import monotonic
 import psycopg
 from psycopg import sql
 
-from gateway.app import Office
+from gateway.office import Office
 from gateway.portfolio.sample import SAMPLE_FIELDS, write_sample_portfolio
 from tests.bench.harness import Sample, Target, middle
 from tests.bench.stand import Stand

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from tests.bench.harness import Result, Sample, Target
 
+_MILLION = 1_000_000
+
 
 def print_table(
     out: Console, results: Sequence[Result], flushes: Sequence[dict[str, float]]
@@ -42,7 +44,8 @@ def print_table(
         )
     out.print(table)
     for result in results:
-        out.print(f"{result.row.name}: {result.row.note(result.ours)}", highlight=False)
+        note = result.row.note(result.ours)
+        out.print(f"{result.row.name}: {note} ({result.seconds:.0f} s)", highlight=False)
     medians = ", ".join(f"{flush['p50_ms']:.2f}" for flush in flushes)
     worst = max(flush["p99_ms"] for flush in flushes)
     out.print(
@@ -79,6 +82,7 @@ def write_figures(
                 "peer": result.row.figure(result.peer) if result.peer else None,
                 "ratio": result.ratio,
                 "is_met": result.is_met,
+                "seconds": result.seconds,
                 "ours_rounds": [asdict(sample) for sample in result.ours],
                 "peer_rounds": [asdict(sample) for sample in result.peer],
             }
@@ -96,6 +100,8 @@ def _spread(result: Result, samples: Sequence[Sample]) -> str:
 
 
 def _short(value: float) -> str:
+    if value >= _MILLION:
+        return f"{value / _MILLION:.2f}M"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 

@@ -24,7 +24,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Stand:
-    """Shared by all rows of a run. `seconds` is the length of a round that has one."""
+    """Shared by all rows of a run. `seconds` is the length of a round that has one; `quick` asks
+    for sizes that only show that a row runs, `full` for those that take minutes to build."""
 
     directory: Path
     cases: int
@@ -32,6 +33,15 @@ class Stand:
     connections: int
     workers: int
     import_rows: int
+    quick: bool = False
+    full: bool = False
+
+    @property
+    def cache(self) -> Path:
+        """Where a row keeps what it would build again, byte for byte, in the next run."""
+        folder = ROOT / "var" / "bench" / "cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @cached_property
     def installation(self) -> Installation:
