@@ -13,6 +13,7 @@ from audit.errors import (
     AuditUnavailableError,
     BatchRefusedError,
     EntryTooLargeError,
+    LogRewoundError,
     StoreUnavailableError,
 )
 from audit.merkle import leaf_hash
@@ -67,7 +68,19 @@ class AuditLog:
         max_batch_entries: int = 1_024,
         max_batch_bytes: int = 1_048_576,
         max_queued_entries: int = 8_192,
+        known_size: int = 0,
     ) -> None:
+        """Join the log to its store.
+
+        Args:
+            store: used by nothing else.
+            deadline_seconds: how long an entry may take.
+            max_batch_entries: of one commit.
+            max_batch_bytes: of one commit, framed.
+            max_queued_entries: more than these are refused at once.
+            known_size: of a checkpoint that was published: a store that ends below it has lost
+                entries that were durable.
+        """
         self._store = store
         self._deadline_seconds = deadline_seconds
         self._max_batch_entries = max_batch_entries
@@ -79,6 +92,8 @@ class AuditLog:
         self._alarm: asyncio.TimerHandle | None = None
         self._committer: asyncio.Task[None] | None = None
         self._is_open = False
+        self._next_index = known_size
+        self._is_rewound = False
 
     async def start(self) -> None:
         """Begin to accept entries. The store need not be reachable yet."""
@@ -112,11 +127,15 @@ class AuditLog:
             EntryTooLargeError: more than 65,535 bytes; the log was not touched.
             AuditUnavailableError: not known to be durable by the deadline, the queue is full,
                 or the log is not running. Nothing may be released.
+            LogRewoundError: (an AuditUnavailableError) the store gave an index twice, so that
+                entries once durable are lost; no append succeeds any more.
         """
         if len(entry) > MAX_ENTRY_BYTES:
             raise EntryTooLargeError("an entry is longer than 65,535 bytes")
         if not self._is_open:
             raise AuditUnavailableError("the log is not running")
+        if self._is_rewound:
+            raise LogRewoundError("the store has lost entries that were durable")
         if len(self._queue) >= self._max_queued_entries:
             raise AuditUnavailableError("too many entries are waiting")
         loop = asyncio.get_running_loop()
@@ -173,6 +192,17 @@ class AuditLog:
                     _refuse(batch, "the store did not answer in time")
                     return
                 await asyncio.sleep(_RETRY_SECONDS)
+        self._acknowledge(batch, first_index)
+
+    def _acknowledge(self, batch: list[_Waiting], first_index: int) -> None:
+        if first_index < self._next_index:
+            # An index given a second time: the store came back as an older copy of itself. What
+            # it says of durability is worth nothing until a person has looked.
+            self._is_rewound = True
+        if self._is_rewound:
+            _refuse(batch, "the store has lost entries that were durable")
+            return
+        self._next_index = first_index + len(batch)
         for index, item in enumerate(batch, first_index):
             if not item.answer.done():
                 item.answer.set_result(Receipt(index, item.leaf_hash))

@@ -63,6 +63,13 @@ class Publisher:
         self._verifiers = [Ed25519Verifier.from_text(key) for key in keys]
         self._frontier: Frontier | None = None
 
+    def rejoin(self, connection: psycopg.Connection) -> None:
+        """Go on over another connection, held to what was verified over the last one.
+
+        A database that comes back as an older copy of itself is found by that memory.
+        """
+        self._connection = connection
+
     def publish_once(self, now: datetime) -> Checkpoint | None:
         """Sign the present end of the log, if it grew since the newest signed head.
 

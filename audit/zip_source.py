@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from typing_extensions import override
 
@@ -10,6 +11,14 @@ from audit.errors import UnverifiableError
 from audit.tile_source import CHECKPOINT
 
 _MAX_MEMBERS = 5_000_000
+_UNREADABLE = (
+    OSError,
+    RuntimeError,  # an encrypted member
+    NotImplementedError,  # a method of compression that is not known
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class ZipSource:
@@ -47,20 +56,27 @@ class ZipSource:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """See TileSource."""
-        try:
-            with self._archive.open(self._prefix + path) as member:
-                data = member.read(limit + 1)
-        except KeyError:
+        file = self.open(path)
+        if file is None:
             return None
-        except (
-            OSError,
-            RuntimeError,  # an encrypted member
-            NotImplementedError,  # a method of compression that is not known
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        try:
+            with file:
+                data = file.read(limit + 1)
+        except _UNREADABLE as error:
             raise UnverifiableError(f"{path} cannot be read from the zip") from error
         if len(data) > limit:
             raise UnverifiableError(f"{path} is longer than such a file can be")
         return data
+
+    def open(self, path: str) -> BinaryIO | None:
+        """A member to be read piece by piece, or None where there is none.
+
+        Raises:
+            UnverifiableError: it cannot be opened. Reading on may raise what zip files raise.
+        """
+        try:
+            return cast("BinaryIO", self._archive.open(self._prefix + path))
+        except KeyError:
+            return None
+        except _UNREADABLE as error:
+            raise UnverifiableError(f"{path} cannot be read from the zip") from error

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from gateway.app import Office, log_vkey
+from audit.export.filters import EntryFilter
+from gateway.cli import audit_views
 from gateway.cli.console import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,14 +28,20 @@ from gateway.cli.console import (
     out,
     print_json,
 )
-from gateway.errors import NotFoundError
-from gateway.http.company import page_document
-from gateway.oversight.export import POLICY_FILE, export_log
-from gateway.oversight.indexing import catch_up, drop_index
+from gateway.clock import rfc3339
+from gateway.http.log_views import page_document
+from gateway.installation import log_vkey
+from gateway.office import Office
+from gateway.oversight.handover import Trust, hand_over, policy_text
+from gateway.oversight.indexing import catch_up, drop_index, log_size
 from gateway.oversight.search import LogQuery
-from gateway.oversight.verification import record_export, record_verification, verify_log
+from gateway.oversight.verification import record_verification, verify_log
+from policies.load import SHANGHAI
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 app = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
+audit_views.add_to(app)
 
 
 @app.command("verify")
@@ -136,57 +150,100 @@ def search(
 
 @app.command("export")
 def export(
-    directory: Annotated[Path, typer.Option("--out", help="A directory, new or of an export.")],
+    target: Annotated[
+        Path, typer.Option("--out", help="A new directory, or a new file if it ends in .zip.")
+    ],
+    vendor: Annotated[str | None, typer.Option(help="Only entries of this vendor.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="RFC 3339 with zone, or a date in China: 2026-01-31."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Likewise, exclusive.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JSONOption = False,
 ) -> None:
-    """Write the whole log in its public format, for a verifier that needs nothing of ours."""
+    """Write what a regulator can verify without us. The export is itself logged."""
     office = open_office(config)
     settings = office.database.settings
-    with office.connection() as connection:
-        record_export(connection, actor=actor(), at=office.clock.now())
+    published = settings.audit.export
+    trust = Trust(
+        policy_text(log_vkey(settings), [witness.vkey for witness in settings.audit.witnesses]),
+        None if published is None else settings.resolve(published),
+    )
+    filters = EntryFilter(vendor, _moment(since, "--since"), _moment(until, "--until"))
     with (
-        office.connection("auditor") as connection,
+        office.connection("auditor") as reader,
+        office.connection() as recorder,
         Progress(
-            SpinnerColumn(), TextColumn("{task.completed} entries"), console=err, transient=True
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=err,
+            transient=True,
         ) as bar,
     ):
-        task = bar.add_task("export", total=None)
-        checkpoint = export_log(
-            connection,
-            directory,
-            vkey=log_vkey(settings),
-            progress=lambda entries: bar.update(task, completed=entries),
+        task = bar.add_task("looking", total=None)
+        done = hand_over(
+            reader,
+            recorder,
+            target,
+            trust,
+            filters=filters,
+            actor=actor(),
+            clock=office.clock,
+            progress=lambda what, entries, total: bar.update(
+                task, description=what, completed=entries, total=total
+            ),
         )
-    if checkpoint is None:
-        raise NotFoundError("nothing has been signed yet; is the publisher running?")
+    if not done.is_told:
+        err.print("the entry about this export is not signed yet: who took it is not proven")
+    if not done.is_cosigned:
+        err.print("too few witnesses have cosigned the checkpoint: verifiers will say so")
+    manifest = done.manifest
     if as_json:
-        print_json({"directory": str(directory), "size": checkpoint.size})
-    else:
-        out.print(
-            f"{checkpoint.size} entries in {directory}; verify: casegate-audit verify"
-            f" {directory} --policy {directory / POLICY_FILE}",
-            soft_wrap=True,
+        print_json(
+            {
+                "out": str(target),
+                "size": manifest.checkpoint.size,
+                "first": manifest.first,
+                "end": manifest.end,
+                "shown": manifest.shown,
+                "withheld": manifest.withheld,
+                "told": done.is_told,
+                "cosigned": done.is_cosigned,
+            }
         )
+        return
+    shown = (
+        f"{manifest.shown} entries, the whole log"
+        if manifest.is_whole
+        else f"{manifest.shown} of {manifest.end - manifest.first} entries of the range"
+        f" [{manifest.first}, {manifest.end})"
+    )
+    out.print(f"{shown}, in {target}; how to verify it: VERIFY.md", markup=False, soft_wrap=True)
 
 
 @app.command("reindex")
 def reindex(config: ConfigOption = DEFAULT_CONFIG, as_json: JSONOption = False) -> None:
     """Drop the search index and build it anew from the log."""
     office = open_office(config)
+    begun = office.clock.monotonic()
     with (
         office.connection("publisher") as connection,
         Progress(
-            SpinnerColumn(), TextColumn("{task.completed} entries"), console=err, transient=True
+            BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
         ) as bar,
     ):
-        task = bar.add_task("index", total=None)
+        task = bar.add_task("index", total=log_size(connection))
         drop_index(connection)
         entries = catch_up(connection, progress=lambda index: bar.update(task, completed=index))
+    seconds = max(office.clock.monotonic() - begun, 0.001)
     if as_json:
-        print_json({"indexed": entries})
+        print_json({"indexed": entries, "seconds": round(seconds, 3)})
     else:
-        out.print(f"{entries} entries indexed")
+        out.print(
+            f"{entries} entries indexed in {seconds:.1f} s, {entries / seconds:,.0f} entries/s"
+        )
 
 
 def _commitments(office: Office, case: str | None, debtor: str | None) -> tuple[str, ...] | None:
@@ -196,6 +253,19 @@ def _commitments(office: Office, case: str | None, debtor: str | None) -> tuple[
         return office.commitments_of(typed)
     if case is None:
         return None
-    if not re.fullmatch(r"[0-9a-f]{32}", case):
-        raise typer.BadParameter("32 hex digits, as entries show them", param_hint="--case")
-    return (case,)
+    return (audit_views.case_commitment(case),)
+
+
+def _moment(text: str | None, option: str) -> str | None:
+    """A time as entries spell it; a date is its first moment in China."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter("a date or an RFC 3339 time", param_hint=option) from error
+    if _DATE.fullmatch(text) is not None:
+        moment = moment.replace(tzinfo=SHANGHAI)
+    if moment.tzinfo is None:
+        raise typer.BadParameter("a time needs its zone, as in +08:00 or Z", param_hint=option)
+    return rfc3339(moment)

@@ -54,12 +54,6 @@ def record_verification(
         )
 
 
-def record_export(connection: psycopg.Connection, *, actor: str, at: datetime) -> None:
-    """Notes in the log that somebody takes a copy of it."""
-    with connection.transaction():
-        record_with_change(connection, EventType.LOG_EXPORTED, at=at, actor=actor)
-
-
 def read_checkpoint(connection: psycopg.Connection, *, actor: str, at: datetime) -> str | None:
     """The newest signed checkpoint, after noting who asked; None before the first."""
     with connection.transaction():

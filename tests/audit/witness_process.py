@@ -39,11 +39,11 @@ class WitnessProcess:
     ) -> None:
         self.stop(signal.SIGTERM)
 
-    def start(self) -> None:
+    def start(self, *, port: int = 0) -> None:
         log_options = [part for log in self._logs for part in ("--log", log)]
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "audit", "witness", "--listen", "127.0.0.1:0"),
+                *(sys.executable, "-m", "audit", "witness", "--listen", f"127.0.0.1:{port}"),
                 *self._files(),
                 *log_options,
             ],
