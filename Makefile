@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve bench lint format lock clean
+.PHONY: help demo test serve bench eval soak lint format lock clean
 
 help: ## Show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,12 @@ test: $(STAMP) ## Run all tests with coverage
 
 bench: $(STAMP) ## Measure side by side with peers; prints a table, keeps raw figures under var/bench
 	@$(BIN)/python -m tests.bench
+
+soak: $(STAMP) ## Kill writers, publishers and PostgreSQL for three minutes; every acknowledged entry must be there
+	@$(BIN)/python -m tests.soak
+
+eval: $(STAMP) ## Measure recall and over-masking of names and addresses; public sets by CASEGATE_NER_DATA
+	@$(BIN)/python -m tests.eval
 
 lint: $(STAMP) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
