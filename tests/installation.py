@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import orjson
 
-from gateway.app import Office
 from gateway.clock import SystemClock
+from gateway.office import Office
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, locate_database
 from gateway.trial.sandbox import make_sandbox
@@ -119,7 +119,7 @@ class Installation:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(40)
             if process.stdout is not None:
                 process.stdout.close()
 
