@@ -7,10 +7,21 @@ import psycopg
 import typer
 
 from audit.errors import AuditError, TamperedError
-from gateway.cli import audit, cases, certificates, database, policy, serve, vendors
+from gateway.cli import (
+    audit,
+    authorities,
+    cases,
+    certificates,
+    database,
+    policy,
+    redact,
+    serve,
+    vendors,
+)
 from gateway.cli.console import complain
 from gateway.errors import GatewayError
 from gateway.logs import configure_logs
+from gateway.redaction.errors import RedactionError
 from keys.errors import KeyManagementError
 from policies.errors import PolicyError
 
@@ -22,9 +33,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 serve.add_to(app)
+redact.add_to(app)
 app.add_typer(cases.app, name="cases")
 app.add_typer(vendors.app, name="vendor")
 app.add_typer(certificates.app, name="cert")
+app.add_typer(authorities.app, name="ca")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.add_typer(database.app, name="db")
@@ -40,7 +53,13 @@ def main() -> None:
     except TamperedError as error:
         complain(f"TAMPERED: {error}")
         sys.exit(EXIT_FAILED)
-    except (GatewayError, KeyManagementError, PolicyError, AuditError) as error:
+    except (
+        GatewayError,
+        KeyManagementError,
+        PolicyError,
+        AuditError,
+        RedactionError,
+    ) as error:
         complain(str(error))
         sys.exit(EXIT_FAILED)
     except psycopg.Error as error:

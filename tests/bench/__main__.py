@@ -19,6 +19,7 @@ from tests.bench.harness import Row, measure
 from tests.bench.importing import Importing
 from tests.bench.proving import Proving
 from tests.bench.pull import Pull
+from tests.bench.redaction import Redacting, RedactingAll, Scanning
 from tests.bench.report import print_table, write_figures
 from tests.bench.revocation import Revocation
 from tests.bench.search import Search
@@ -35,6 +36,9 @@ _ROWS: tuple[Row, ...] = (
     Proving(),
     Revocation(),
     Importing(),
+    Redacting(),
+    Scanning(),
+    RedactingAll(),
     Search(),
 )
 _TABLE_WIDTH = 110

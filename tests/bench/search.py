@@ -87,7 +87,7 @@ class Search:
         self._catch_up()
         self._indexed_per_second = total / (monotonic() - begin)
         with psycopg.connect(owner, autocommit=True) as connection:
-            connection.execute("ANALYZE")
+            connection.execute("VACUUM ANALYZE")
         try:
             yield
         finally:

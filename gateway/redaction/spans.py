@@ -1,0 +1,132 @@
+"""What a finder reports: a stretch of text, what it is, and how overlaps are settled."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import groupby
+
+
+class EntityType(StrEnum):
+    """The twelve kinds of personal data that are told apart in free text."""
+
+    PERSON = "PERSON"
+    PHONE = "PHONE"
+    ID_NUMBER = "ID_NUMBER"
+    BANK_CARD = "BANK_CARD"
+    ADDRESS = "ADDRESS"
+    ORGANISATION = "ORGANISATION"
+    EMAIL = "EMAIL"
+    ACCOUNT_ID = "ACCOUNT_ID"
+    PLATE = "PLATE"
+    PASSPORT_PERMIT = "PASSPORT_PERMIT"
+    USCC = "USCC"
+    OTHER = "OTHER"
+
+
+PLACEHOLDERS: dict[EntityType, str] = {
+    EntityType.PERSON: "〔姓名〕",
+    EntityType.PHONE: "〔电话〕",
+    EntityType.ID_NUMBER: "〔证件号〕",
+    EntityType.BANK_CARD: "〔银行卡〕",
+    EntityType.ADDRESS: "〔地址〕",
+    EntityType.ORGANISATION: "〔单位〕",
+    EntityType.EMAIL: "〔邮箱〕",
+    EntityType.ACCOUNT_ID: "〔账号〕",
+    EntityType.PLATE: "〔车牌〕",
+    EntityType.PASSPORT_PERMIT: "〔通行证〕",
+    EntityType.USCC: "〔统一代码〕",
+    EntityType.OTHER: "〔其他〕",
+}
+"""What stands in the place of a span unless a vendor gets pseudonyms."""
+
+
+class Source(StrEnum):
+    """Why a span is believed, strongest first."""
+
+    KNOWN = "KNOWN"
+    CHECKSUM = "CHECKSUM"
+    PATTERN = "PATTERN"
+    RULE = "RULE"
+    NAME_MODEL = "NAME_MODEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text: code points `start` to `end` (exclusive), `score` from 0 to 1."""
+
+    start: int
+    end: int
+    type: EntityType
+    score: float
+    source: Source
+
+
+_RANK = {source: rank for rank, source in enumerate(Source)}
+
+
+def resolve(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order of place, none overlapping, that cover exactly what was found.
+
+    The longest wins, then the stronger source, then the earlier. What a loser covers beyond the
+    winner stays covered under its own type: nothing that any finder saw is shown.
+    """
+    ordered = sorted(spans, key=_place)
+    last = 0
+    for span in ordered:
+        if span.start < last:
+            return _resolve_overlaps(ordered)
+        last = span.end
+    return ordered
+
+
+def _place(span: Span) -> int:
+    return span.start
+
+
+def _resolve_overlaps(spans: list[Span]) -> list[Span]:
+    """Paints the stretches of overlapping spans, character by character, the winners first."""
+    kept: list[Span] = []
+    cluster: list[Span] = []
+    end = 0
+    for span in spans:
+        if cluster and span.start >= end:
+            kept += _paint(cluster, end)
+            cluster = []
+        cluster.append(span)
+        end = max(end, span.end)
+    return kept + _paint(cluster, end)
+
+
+def _paint(spans: list[Span], end: int) -> list[Span]:
+    if len(spans) == 1:
+        return spans
+    begin = spans[0].start
+    free = list(range(end - begin + 1))  # from each place, where the next free one may be
+    owners: list[Span | None] = [None] * (end - begin)
+    for span in sorted(spans, key=_strength):
+        place = _next_free(free, span.start - begin)
+        while place < span.end - begin:
+            owners[place] = span
+            free[place] = place + 1
+            place = _next_free(free, place)
+    painted: list[Span] = []
+    place = begin
+    for owner, places in groupby(owners):
+        after = place + sum(1 for _ in places)
+        if owner is not None:
+            painted.append(replace(owner, start=place, end=after))
+        place = after
+    return painted
+
+
+def _strength(span: Span) -> tuple[int, int, int]:
+    return span.start - span.end, _RANK[span.source], span.start
+
+
+def _next_free(free: list[int], place: int) -> int:
+    root = place
+    while free[root] != root:
+        root = free[root]
+    while free[place] != root:
+        free[place], place = root, free[place]
+    return root
