@@ -21,6 +21,7 @@ from typing_extensions import override
 from keys.errors import CertificateError
 from keys.profiles import Profile, load_profiles
 from keys.secret import Secret
+from keys.thumbprint import spki_digest
 
 ORGANIZATION = "Casegate"
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -41,10 +42,13 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class RevocationPoints:
-    """Where revocation is told; written into every certificate of an authority that has them."""
+    """Where revocation is told; written into every certificate of an authority that has them.
+
+    A root has no `ocsp_url`: it is offline, and its list names issuing authorities only.
+    """
 
     crl_url: str
-    ocsp_url: str
+    ocsp_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class CertificateAuthority:
     @override
     def __repr__(self) -> str:
         return f"CertificateAuthority({self.certificate.subject.rfc4514_string()})"
+
+    @property
+    def issuer_id(self) -> bytes:
+        """SHA-256 of the public key: names the authority in records and addresses, 32 bytes."""
+        return spki_digest(self.certificate)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -129,7 +138,7 @@ class CertificateAuthority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(rules.extended_key_usages), critical=False)
-            .add_extension(self._key_identifier(), critical=False)
+            .add_extension(self.key_identifier, critical=False)
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -174,13 +183,15 @@ class CertificateAuthority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(constraints, critical=True)
-            .add_extension(self._key_identifier(), critical=False)
+            .add_extension(self.key_identifier, critical=False)
         )
         if self.points is not None:
             builder = _told_at(builder, self.points)
         return builder.sign(self.key, SHA256())
 
-    def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
+    @property
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """Names this authority's key in what it signs (RFC 5280, 4.2.1.1)."""
         own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
@@ -242,12 +253,13 @@ def _told_at(
     crl = x509.DistributionPoint(
         [x509.UniformResourceIdentifier(points.crl_url)], None, None, None
     )
+    builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
+    if points.ocsp_url is None:
+        return builder
     ocsp = x509.AccessDescription(
         AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(points.ocsp_url)
     )
-    return builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False).add_extension(
-        x509.AuthorityInformationAccess([ocsp]), critical=False
-    )
+    return builder.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.envelope import Sealed, open_sealed, seal
+from keys.envelope import Sealed, open_sealed, rewrap, seal
 from keys.errors import EnvelopeError
-from keys.kek import LocalKeyEncryptionKey
+from keys.kek import KeyRing, LocalKeyEncryptionKey
 from keys.secret import Secret
 
 KEK = LocalKeyEncryptionKey(Secret(bytes(range(32))))
@@ -84,3 +84,16 @@ def test_the_refusal_says_nothing_of_the_value() -> None:
         _opened(sealed, b"elsewhere")
 
     assert str(caught.value) == "a sealed value does not open"
+
+
+def test_rewrapping_changes_the_wrapped_key_and_nothing_else() -> None:
+    other = LocalKeyEncryptionKey(Secret(bytes(32)))
+    sealed = seal(b"value", KEK, context=CASE)
+    ring = KeyRing([other, KEK])
+    wrapped = rewrap(sealed.wrapped_key, ring, kek_id=sealed.kek_id)
+
+    assert open_sealed(sealed.ciphertext, wrapped, other, context=CASE) == b"value"
+    with pytest.raises(EnvelopeError):
+        open_sealed(sealed.ciphertext, wrapped, KEK, context=CASE)
+    with pytest.raises(EnvelopeError):
+        rewrap(sealed.wrapped_key, KeyRing([other]), kek_id=sealed.kek_id)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from keys.errors import KeyFileError
-from keys.kek import LocalKeyEncryptionKey, new_secret_key, read_secret_key
+from keys.errors import EnvelopeError, KeyFileError
+from keys.kek import KeyRing, LocalKeyEncryptionKey, new_secret_key, read_secret_key
 from keys.secret import Secret, write_private_file
 
 MATERIAL = bytes(range(32))
@@ -100,3 +100,49 @@ def test_the_name_of_a_key_tells_two_keys_apart_and_is_stable() -> None:
     assert other not in names
     assert len(other) == 16
     assert MATERIAL.hex()[:8] not in names.pop()
+
+
+def _kek(fill: int) -> LocalKeyEncryptionKey:
+    return LocalKeyEncryptionKey(Secret(bytes([fill]) * 32))
+
+
+def test_a_ring_wraps_by_its_first_key_and_unwraps_what_any_of_them_wrapped() -> None:
+    first, second, stranger = _kek(1), _kek(2), _kek(3)
+    ring = KeyRing([first, second, first])
+    old, new = second.wrap(b"k" * 32), ring.wrap(b"n" * 32)
+
+    assert ring.kek_ids == (first.kek_id, second.kek_id)
+    assert ring.kek_id == first.kek_id
+    assert first.unwrap(new) == b"n" * 32
+    assert ring.unwrap(old) == ring.unwrap(old, second.kek_id) == b"k" * 32
+    for wrapped, name in (
+        (old, first.kek_id),
+        (old, stranger.kek_id),
+        (stranger.wrap(b"k" * 32), None),
+    ):
+        with pytest.raises(EnvelopeError):
+            ring.unwrap(wrapped, name)
+
+
+def test_a_ring_goes_on_with_other_keys_and_is_never_empty() -> None:
+    first, second = _kek(1), _kek(2)
+    ring = KeyRing([first])
+    old = ring.wrap(b"k" * 32)
+    ring.use([second, first])
+    assert ring.kek_id == second.kek_id
+    assert ring.unwrap(old) == b"k" * 32
+    ring.use([second])
+
+    with pytest.raises(EnvelopeError):
+        ring.unwrap(old)
+    with pytest.raises(KeyFileError):
+        ring.use([])
+    assert ring.kek_ids == (second.kek_id,)
+
+
+def test_a_key_does_not_unwrap_under_another_name() -> None:
+    kek = _kek(1)
+
+    assert kek.unwrap(kek.wrap(b"k" * 32), kek.kek_id) == b"k" * 32
+    with pytest.raises(EnvelopeError, match="not loaded"):
+        kek.unwrap(kek.wrap(b"k" * 32), _kek(2).kek_id)
