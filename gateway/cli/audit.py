@@ -30,7 +30,7 @@ from gateway.cli.console import (
 )
 from gateway.clock import rfc3339
 from gateway.http.log_views import page_document
-from gateway.installation import log_vkey
+from gateway.installation import log_vkeys
 from gateway.office import Office
 from gateway.oversight.handover import Trust, hand_over, policy_text
 from gateway.oversight.indexing import catch_up, drop_index, log_size
@@ -56,7 +56,9 @@ def verify(
     """Recompute every entry, batch and signed head; exit code 1 when anything was changed."""
     office = open_office(config)
     settings = office.database.settings
-    key = vkey.read_text().strip() if vkey is not None else log_vkey(settings)
+    known = tuple(vkey.read_text().split()) if vkey is not None else log_vkeys(settings)
+    if not known:
+        raise typer.BadParameter("the file holds no verifier key", param_hint="--vkey")
     with (
         office.connection("auditor") as connection,
         Progress(
@@ -66,7 +68,8 @@ def verify(
         task = bar.add_task("verify", total=None)
         report = verify_log(
             connection,
-            vkey=key,
+            vkey=known[0],
+            former_keys=known[1:],
             origin=settings.audit.origin,
             progress=lambda entries: bar.update(task, completed=entries),
         )
@@ -167,7 +170,7 @@ def export(
     settings = office.database.settings
     published = settings.audit.export
     trust = Trust(
-        policy_text(log_vkey(settings), [witness.vkey for witness in settings.audit.witnesses]),
+        policy_text(log_vkeys(settings), [witness.vkey for witness in settings.audit.witnesses]),
         None if published is None else settings.resolve(published),
     )
     filters = EntryFilter(vendor, _moment(since, "--since"), _moment(until, "--until"))

@@ -73,14 +73,14 @@ class _Head:
     is_cosigned: bool
 
 
-def policy_text(vkey: str, witnesses: Sequence[str]) -> str:
-    """A trust policy: the log's key and, where there are witnesses, more than half of them.
+def policy_text(vkeys: Sequence[str], witnesses: Sequence[str]) -> str:
+    """A trust policy: the log's keys and, where there are witnesses, more than half of them.
 
     Args:
-        vkey: the log's verifier key.
+        vkeys: the log's verifier keys, one of which has to be under a checkpoint.
         witnesses: verifier keys of the witnesses.
     """
-    lines = [f"log {vkey}"]
+    lines = [f"log {vkey}" for vkey in vkeys]
     names = [f"w{number}" for number in range(1, len(witnesses) + 1)]
     lines += [f"witness {name} {key}" for name, key in zip(names, witnesses, strict=True)]
     if names:

@@ -1,6 +1,6 @@
 """Recomputes the whole log out of the database and says so in the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 
@@ -17,9 +17,12 @@ def verify_log(
     *,
     vkey: str,
     origin: str,
+    former_keys: Iterable[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
     """Checks every entry, batch and signed head at one moment of the database.
+
+    `former_keys` signed heads before a change of key.
 
     Raises:
         TamperedError: something was changed; it names the index and how.
@@ -31,7 +34,9 @@ def verify_log(
         # Closed before the transaction is left: a refusal's traceback would keep the reader, and
         # with it a savepoint, open, and the driver's complaint would hide what was found.
         with closing(read_batches(connection)) as batches:
-            return verify_batches(batches, heads, vkey, origin=origin, progress=progress)
+            return verify_batches(
+                batches, heads, vkey, origin=origin, former_keys=former_keys, progress=progress
+            )
 
 
 def record_verification(

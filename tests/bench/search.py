@@ -88,6 +88,7 @@ class Search:
         self._indexed_per_second = total / (monotonic() - begin)
         with psycopg.connect(owner, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")  # what filling left to write is not the questions'
         try:
             yield
         finally:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from typing_extensions import override
 
 from audit.entry import EventType
+from audit.errors import AuditUnavailableError
 from audit.log import Receipt
 from gateway.evidence import LoggedEvidence
 
@@ -62,3 +64,42 @@ def test_a_clock_that_is_only_being_corrected_is_not(leap: float) -> None:
     entries = asyncio.run(_record_around(leap))
 
     assert [entry["type"] for entry in entries] == ["access.denied", "access.denied"]
+
+
+class _FailingLog(_Log):
+    """Does not answer while `is_down`."""
+
+    is_down = False
+
+    @override
+    async def append(self, entry: bytes) -> Receipt:
+        if self.is_down:
+            raise AuditUnavailableError("down")
+        return await super().append(entry)
+
+
+async def _record_through_an_outage(log: _FailingLog, clock: _Clock, refused: int) -> None:
+    evidence = LoggedEvidence(log, clock)
+    log.is_down = True
+    for _ in range(refused):
+        with pytest.raises(AuditUnavailableError):
+            await evidence.record(EventType.ACCESS_DENIED)
+        clock.elapsed += 2
+        clock.wall += timedelta(seconds=2)
+    log.is_down = False
+    for _ in range(2):
+        await evidence.record(EventType.TOKEN_ISSUED)
+
+
+def test_a_log_that_answers_again_says_how_long_it_did_not() -> None:
+    log = _FailingLog()
+
+    asyncio.run(_record_through_an_outage(log, _Clock(), refused=3))
+
+    assert [entry["type"] for entry in log.entries] == [
+        "token.issued",
+        "log.recovered",
+        "token.issued",
+    ]
+    assert log.entries[1]["unconfirmed"] == 3
+    assert log.entries[1]["outage_ms"] == 6000

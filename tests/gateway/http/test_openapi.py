@@ -13,7 +13,9 @@ ROUTES = {
     "vendor": {
         ("get", "/.well-known/oauth-authorization-server"),
         ("get", "/.well-known/jwks.json"),
+        ("post", "/.well-known/est/simplereenroll"),
         ("post", "/oauth2/token"),
+        ("post", "/oauth2/revoke"),
         ("get", "/v1/assignments"),
         ("get", "/v1/cases"),
         ("get", "/v1/cases/{case_ref}"),
@@ -23,9 +25,19 @@ ROUTES = {
     "company": {
         ("post", "/company/v1/portfolios"),
         ("post", "/company/v1/vendors/{vendor_id}/revoke"),
+        ("post", "/company/v1/vendors/{vendor_id}/invitations"),
+        ("get", "/company/v1/enrolments"),
+        ("get", "/company/v1/proposals"),
+        ("post", "/company/v1/proposals/{proposal_id}/approve"),
+        ("post", "/company/v1/proposals/{proposal_id}/reject"),
         ("post", "/company/v1/credentials/{thumbprint}/revoke"),
         ("get", "/company/v1/log/entries"),
         ("get", "/company/v1/log/checkpoint"),
+        ("get", "/company/v1/log/timeline"),
+        ("get", "/company/v1/log/denials"),
+        ("get", "/company/v1/log/changes"),
+        ("get", "/company/v1/log/readers"),
+        ("post", "/company/v1/log/disclosures"),
     },
 }
 
@@ -110,7 +122,7 @@ def test_vendors_are_not_told_of_the_companys_routes() -> None:
 
 def test_a_company_route_without_roles_does_not_start() -> None:
     from gateway.http.application import GatewayAPI
-    from gateway.http.company import StaffRoute
+    from gateway.http.staffing import StaffRoute
 
     api = GatewayAPI(title="t", description="d")
     api.router.route_class = StaffRoute

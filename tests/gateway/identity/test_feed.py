@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from typing_extensions import override
@@ -212,3 +213,59 @@ def test_a_database_that_is_not_there_leaves_the_feed_refusing(tmp_path: Path) -
         await feed.close()
 
     asyncio.run(story())
+
+
+def test_an_acknowledgement_forgets_those_and_the_workers_of_more_than_a_day_ago(
+    lender: Lender,
+) -> None:
+    gone, late, own = uuid4(), uuid4(), uuid4()
+    for worker, hours in ((gone, 25), (late, 23)):
+        lender.query(
+            "INSERT INTO casegate.worker (worker_id, listener, host, pid, epoch, heard_at)"
+            " VALUES (%s, 'vendor', 'h', 1, 1, now() - %s * interval '1 hour') RETURNING 1",
+            (worker, hours),
+        )
+        for epoch in (1, 2):
+            lender.query(
+                "INSERT INTO casegate.trust_acknowledgement VALUES (%s, %s, 0,"
+                " now() - %s * interval '1 hour') RETURNING 1",
+                (worker, epoch, hours),
+            )
+
+    with lender.role("vendor") as connection:
+        connection.execute(
+            "INSERT INTO casegate.trust_acknowledgement (worker_id, epoch, connections_closed)"
+            " VALUES (%s, 3, 0) ON CONFLICT DO NOTHING",
+            (own,),
+        )
+
+    counts = [len(_acknowledgements(lender, worker)) for worker in (gone, late, own)]
+    assert counts == [0, 2, 1]
+    assert not _workers(lender, gone)
+    assert _workers(lender, late)
+
+
+def test_an_acknowledgement_does_not_wait_for_another_that_is_forgetting(lender: Lender) -> None:
+    gone = uuid4()
+    acknowledge = (
+        "INSERT INTO casegate.trust_acknowledgement (worker_id, epoch, connections_closed)"
+        " VALUES (%s, 1, 0)"
+    )
+    lender.query(
+        "INSERT INTO casegate.worker (worker_id, listener, host, pid, epoch, heard_at)"
+        " VALUES (%s, 'vendor', 'h', 1, 1, now() - interval '2 days') RETURNING 1",
+        (gone,),
+    )
+
+    with lender.role("vendor") as slow, lender.role("vendor") as quick:
+        with slow.transaction():
+            slow.execute(acknowledge, (uuid4(),))
+            quick.execute("SET lock_timeout = '200ms'")
+            quick.execute(acknowledge, (uuid4(),))
+        assert not _workers(lender, gone)
+
+
+def _acknowledgements(lender: Lender, worker: object) -> list[tuple[object, ...]]:
+    return lender.query(
+        "SELECT 1 FROM casegate.trust_acknowledgement WHERE worker_id = %s", (worker,)
+    )

@@ -69,7 +69,7 @@ def test_a_sound_vendor_acts_until_the_earlier_of_certificate_and_contract() -> 
     ("changes", "code"),
     [
         ({"status": "revoked"}, "CRED_REVOKED"),
-        ({"status": "suspended"}, "CRED_REVOKED"),
+        ({"status": "suspended"}, "CRED_SUSPENDED"),
         ({"vendor_status": "revoked"}, "CRED_REVOKED"),
         ({"vendor_status": "suspended"}, "VENDOR_NOT_ACTIVE"),
         ({"vendor_status": "ended"}, "VENDOR_NOT_ACTIVE"),

@@ -45,7 +45,7 @@ def test_the_policy_of_an_export_asks_for_more_than_half_of_the_witnesses(
 ) -> None:
     keys = [new_witness(f"w.example/{number}").verifier.to_text() for number in range(witnesses)]
 
-    policy = TrustPolicy.from_text(policy_text(new_signer().verifier_key, keys))
+    policy = TrustPolicy.from_text(policy_text([new_signer().verifier_key], keys))
 
     names = tuple(policy.witnesses)
     assert policy.is_quorum(names[:needed])
@@ -53,6 +53,6 @@ def test_the_policy_of_an_export_asks_for_more_than_half_of_the_witnesses(
 
 
 def test_without_witnesses_the_policy_asks_for_none() -> None:
-    policy = TrustPolicy.from_text(policy_text(new_signer().verifier_key, []))
+    policy = TrustPolicy.from_text(policy_text([new_signer().verifier_key], []))
 
     assert policy.is_quorum(())

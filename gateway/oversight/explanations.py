@@ -1,0 +1,71 @@
+"""Why a refusal happened, in words for an auditor; vendors are told less, by http/problems.py."""
+
+from dataclasses import dataclass
+
+POLICY_STATUS = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A sentence, and the part of the vendor's policy that said no, if a policy did."""
+
+    sentence: str
+    rule: str | None = None
+
+
+# What a policy refused: the code alone names the rule (policies.decide).
+_BY_POLICY = {
+    "VENDOR_NOT_ACTIVE": Explanation(
+        "No policy is loaded for this contract, or its term has not begun.", "term.from"
+    ),
+    "CONTRACT_ENDED": Explanation("The policy's term is over.", "term.to"),
+    "NETWORK_NOT_LISTED": Explanation(
+        "The request came from an address in none of the policy's networks.", "networks"
+    ),
+    "PURPOSE_MISSING": Explanation("The request named no purpose.", "purposes"),
+    "PURPOSE_NOT_ALLOWED": Explanation(
+        "The policy does not list the purpose that the request named.", "purposes"
+    ),
+    "FIELD_NOT_IN_SCOPE": Explanation(
+        "The policy releases no field at the stage that was asked for.", "stages"
+    ),
+    "RATE_LIMIT": Explanation(
+        "The day's quota of cases would have been passed.", "quotas.pull_cases_per_day"
+    ),
+}
+# What was refused before any policy was asked, or beside it.
+_BY_GATEWAY = {
+    "CRED_UNKNOWN": "The certificate is of a trusted authority but was never registered.",
+    "CRED_REVOKED": "The certificate or its vendor had been revoked.",
+    "CRED_SUSPENDED": "The credential was suspended.",
+    "CRED_EXPIRED": "The certificate was not valid yet, or not any more.",
+    "VENDOR_NOT_ACTIVE": "The vendor was suspended or had ended.",
+    "CONTRACT_ENDED": "The registered contract had not begun or was over.",
+    "TOKEN_MISSING": "The request carried no access token.",
+    "TOKEN_INVALID": "The access token was malformed or not signed by this gateway.",
+    "TOKEN_EXPIRED": "The access token was past its time.",
+    "TOKEN_FOREIGN": "The access token was issued to another certificate or contract.",
+    "TOKEN_REVOKED": "The vendor had ended the access token before its time.",
+    "INVALID_CLIENT": "The token request named a vendor that the certificate is not of.",
+    "UNSUPPORTED_GRANT_TYPE": "The token request asked for a grant that is not offered.",
+    "NOT_FOUND": "Nothing of this name is this caller's: foreign, recalled, or unknown.",
+    "METHOD_NOT_ALLOWED": "The route does not take this method.",
+    "BODY_TOO_LARGE": "The body was larger than the route takes.",
+    "HEADERS_TOO_LARGE": "The request's head was larger than is read.",
+    "SCHEMA_INVALID": "A parameter or the body did not fit its description.",
+    "ROLE_NOT_ALLOWED": "The staff member's role does not cover the route.",
+    "PORTFOLIO_FILE": "The case file could not be read as a whole.",
+    "ALREADY_EXISTS": "The name was taken.",
+    "TRUST_STALE": "The worker had not heard of revocations for too long and refused everybody.",
+    "DATABASE_UNAVAILABLE": "The database did not answer.",
+    "AUDIT_UNAVAILABLE": "The log did not answer.",
+    "INTERNAL": "Something failed in the gateway; its own log of that moment says more.",
+}
+_UNKNOWN = "There is no sentence for this code; the table of codes in gateway/README.md has it."
+
+
+def explain(code: str, *, status: int | None) -> Explanation:
+    """What a code of a refusal means; `status` tells a policy's no from the gateway's."""
+    if status == POLICY_STATUS and code in _BY_POLICY:
+        return _BY_POLICY[code]
+    return Explanation(_BY_GATEWAY.get(code, _UNKNOWN))
