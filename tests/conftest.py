@@ -9,12 +9,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.installation import Installation
 
 _OWN_BASE = "casegate-pytest-"
+
+# Speed is measured by `make bench`; on a busy machine a time limit on an example only lies.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
