@@ -2,17 +2,28 @@
 
 Neither uvicorn nor its ASGI scope tells which client certificate was presented; this subclass
 adds `scope["extensions"]["tls"]`. A test guards the hooks against a changed uvicorn.
+
+On a connection from the proxy the certificate is each request's own. The connection then stands
+in the registry for the client whose request it carried last: HTTP/1.1 answers one request at a
+time, so a revocation that aborts it ends that client's answer and nobody else's.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import orjson
 from typing_extensions import override
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.errors import ProxyRefusedError
+from gateway.http.forwarded import (
+    ForwardedCertificates,
+    names_certificate,
+    verify_nothing_forwarded,
+)
 from gateway.identity.connections import ConnectionRegistry
 from keys.thumbprint import base64url, certificate_thumbprint
 
@@ -24,10 +35,29 @@ class _HeadTooLargeError(Exception):
     """Stops the parser, which wraps it in its own error and ends in send_400_response."""
 
 
+class _TrailerError(Exception):
+    """Stops the parser: a certificate's header after the body, where no proxy puts one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyTrust:
+    """Which connections are a proxy's, and how what they forward is read.
+
+    `is_socket`: all of this listener's are (a UNIX socket that others cannot open); otherwise
+    those whose own certificate has one of these thumbprints.
+    """
+
+    reader: ForwardedCertificates
+    thumbprints: frozenset[bytes] = frozenset()
+    is_socket: bool = False
+
+
 class GatewayProtocol(HttpToolsProtocol):
     """One connection of the worker whose `registry` it is bound to."""
 
     registry: ClassVar[ConnectionRegistry]
+    asks_certificate: ClassVar[bool] = True
+    proxy: ClassVar[ProxyTrust | None] = None
 
     def __init__(
         self,
@@ -39,6 +69,8 @@ class GatewayProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._thumbprint = b""
         self._tls: dict[object, object] = {}
+        self._forwarded: ForwardedCertificates | None = None
+        self._served: set[bytes] = set()
         self._head_bytes = 0
         self._unfinished = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -48,15 +80,24 @@ class GatewayProtocol(HttpToolsProtocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
+        if self.proxy is not None and self.proxy.is_socket:
+            self._be_hop(self.proxy, {"hop": b""})
+            return
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         if certificate is None:
-            transport.abort()  # the context requires one; never serve without
+            if self.asks_certificate or tls is None:
+                transport.abort()  # the context requires one; never serve without
+            else:
+                self._arm_head_timer()
             return
-        self._thumbprint = certificate_thumbprint(certificate)
+        thumbprint = certificate_thumbprint(certificate)
+        if self.proxy is not None and thumbprint in self.proxy.thumbprints:
+            self._be_hop(self.proxy, {"hop": thumbprint, "tls_version": tls.version()})
+            return
+        self._thumbprint = thumbprint
         self._tls = {
-            "client_cert_thumbprint": self._thumbprint,
-            "client_cert_thumbprint_b64": base64url(self._thumbprint),
+            **_client(thumbprint),
             "tls_version": tls.version(),
             "is_cut": self._is_cut,
         }
@@ -67,13 +108,14 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm_head_timer()
         self.registry.discard(self._thumbprint, self.transport)
+        self._forget_served()
         super().connection_lost(exc)
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
-        self.scope["extensions"] = {"tls": self._tls}
+        self.scope["extensions"] = {"tls": {**self._tls}}
         if self._head_timer is None:
             self._arm_head_timer()
 
@@ -85,12 +127,17 @@ class GatewayProtocol(HttpToolsProtocol):
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
+        if self._head_timer is None:  # the head is over: a trailer, which nothing here reads
+            if names_certificate(name):
+                raise _TrailerError
+            return
         super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
         self._disarm_head_timer()
         self._unfinished = 0
+        self._identify()
         super().on_headers_complete()
 
     @override
@@ -126,6 +173,34 @@ class GatewayProtocol(HttpToolsProtocol):
         )
         self.transport.close()
 
+    def _be_hop(self, proxy: ProxyTrust, own: dict[object, object]) -> None:
+        self._forwarded = proxy.reader
+        self._tls = {**own, "is_cut": self._is_cut}
+        self._arm_head_timer()
+
+    def _identify(self) -> None:
+        """Says whose request this is; what is wrong with it waits for the HopGuard."""
+        tls: dict[object, object] = self.scope["extensions"]["tls"]
+        try:
+            if self._forwarded is None:
+                verify_nothing_forwarded(self.headers)
+                return
+            thumbprint = self._forwarded.thumbprint(self.headers)
+        except ProxyRefusedError as error:
+            tls["refusal"] = error
+            return
+        tls.update(_client(thumbprint))
+        before: RequestResponseCycle | None = self.cycle
+        if before is None or before.response_complete:
+            self._forget_served()
+        self._served.add(thumbprint)
+        self.registry.add(thumbprint, self.transport, at=self.loop.time())
+
+    def _forget_served(self) -> None:
+        for thumbprint in self._served:
+            self.registry.discard(thumbprint, self.transport)
+        self._served.clear()
+
     def _is_cut(self) -> bool:
         """Whether the connection went away before the present answer was handed over."""
         return bool(getattr(self.cycle, "disconnected", False))
@@ -148,6 +223,22 @@ class GatewayProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def gateway_protocol(registry: ConnectionRegistry) -> type[HttpToolsProtocol]:
-    """Returns the protocol class of one worker, bound to its registry."""
-    return type("BoundProtocol", (GatewayProtocol,), {"registry": registry})
+def _client(thumbprint: bytes) -> dict[object, object]:
+    return {
+        "client_cert_thumbprint": thumbprint,
+        "client_cert_thumbprint_b64": base64url(thumbprint),
+    }
+
+
+def gateway_protocol(
+    registry: ConnectionRegistry,
+    *,
+    asks_certificate: bool = True,
+    proxy: ProxyTrust | None = None,
+) -> type[HttpToolsProtocol]:
+    """Returns the protocol class of one worker, bound to its registry.
+
+    Where no certificate is asked for, connections are in no registry: nothing of theirs is cut.
+    """
+    bound = {"registry": registry, "asks_certificate": asks_certificate, "proxy": proxy}
+    return type("BoundProtocol", (GatewayProtocol,), bound)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audit.errors import AuditError
 from gateway.errors import GatewayError
+from gateway.serving.clockwork import run_clockwork
 from gateway.serving.publishing import run_publisher
 from gateway.serving.worker import run_worker
 from keys.errors import KeyManagementError
@@ -22,9 +23,12 @@ def main() -> int:
     try:
         if kind == "publisher":
             run_publisher(Path(config), owner_url, int(rest[0]) if rest else None)
+        elif kind == "clockwork":
+            run_clockwork(Path(config), owner_url)
         else:
-            listener, socket_fd, ready_fd = rest
-            run_worker(listener, Path(config), owner_url, int(socket_fd), int(ready_fd))
+            listener, sockets, ready_fd = rest
+            socket_fds = [int(fd) for fd in sockets.split(",")]
+            run_worker(listener, Path(config), owner_url, socket_fds, int(ready_fd))
     except (GatewayError, KeyManagementError, PolicyError, AuditError) as error:
         sys.stderr.write(f"casegate: {error}\n")
         return 1

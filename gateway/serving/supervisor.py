@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.logs import logger
+from gateway.serving.hop import bind_proxy_socket, remove_proxy_socket
 from gateway.serving.worker import READY
 from gateway.settings import ListenerSettings, Settings
 from gateway.store.database import Database
@@ -44,6 +45,7 @@ class Supervisor:
         self._clock = clock
         self._children: list[_Child] = []
         self._sockets: list[socket.socket] = []
+        self._has_hop = False
         self._stopping = threading.Event()
 
     def run(self, announce: Callable[[], None]) -> int:
@@ -65,22 +67,23 @@ class Supervisor:
 
     def _start_all(self) -> None:
         waiting: list[tuple[str, int]] = []
-        for kind, address in (
-            ("vendor", self._settings.vendor),
-            ("company", self._settings.company),
-        ):
+        for kind, address in self._settings.listeners():
             listening = _bind(kind, address)
             self._sockets.append(listening)
+            sockets = [listening]
+            if kind == "vendor" and (hop := bind_proxy_socket(self._settings)) is not None:
+                self._has_hop = True
+                self._sockets.append(hop)
+                sockets.append(hop)
+            fds = tuple(one.fileno() for one in sockets)
             for number in range(address.workers):
                 read_fd, write_fd = os.pipe()
                 name = f"{kind}-{number + 1}"
 
-                def start(
-                    kind: str = kind, listening: socket.socket = listening
-                ) -> subprocess.Popen[bytes]:
-                    return self._spawn(kind, listening.fileno(), None)
+                def start(kind: str = kind, fds: tuple[int, ...] = fds) -> subprocess.Popen[bytes]:
+                    return self._spawn(kind, fds, None)
 
-                process = self._spawn(kind, listening.fileno(), write_fd)
+                process = self._spawn(kind, fds, write_fd)
                 os.close(write_fd)
                 self._children.append(_Child(name, start, process))
                 waiting.append((name, read_fd))
@@ -89,6 +92,8 @@ class Supervisor:
         os.close(write_fd)
         self._children.append(_Child("publisher", self._spawn_publisher, publisher))
         waiting.append(("publisher", read_fd))
+        clockwork = self._spawn_clockwork()
+        self._children.append(_Child("clockwork", self._spawn_clockwork, clockwork))
         self._await_ready(waiting)
 
     def _await_ready(self, waiting: list[tuple[str, int]]) -> None:
@@ -136,20 +141,29 @@ class Supervisor:
                 child.process.wait()
         for listening in self._sockets:
             listening.close()
+        if self._has_hop:
+            remove_proxy_socket(self._settings)
 
-    def _spawn(self, kind: str, socket_fd: int, ready_fd: int | None) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, kind: str, socket_fds: tuple[int, ...], ready_fd: int | None
+    ) -> subprocess.Popen[bytes]:
         if ready_fd is None:  # a restart: nobody waits for it
             ready_fd = os.open(os.devnull, os.O_WRONLY)
             try:
-                return self._spawn(kind, socket_fd, ready_fd)
+                return self._spawn(kind, socket_fds, ready_fd)
             finally:
                 os.close(ready_fd)
-        return self._popen(["worker", kind, str(socket_fd), str(ready_fd)], (socket_fd, ready_fd))
+        numbers = ",".join(str(fd) for fd in socket_fds)
+        arguments = ["worker", kind, numbers, str(ready_fd)]
+        return self._popen(arguments, (*socket_fds, ready_fd))
 
     def _spawn_publisher(self, ready_fd: int | None = None) -> subprocess.Popen[bytes]:
         if ready_fd is None:
             return self._popen(["publisher"], ())
         return self._popen(["publisher", str(ready_fd)], (ready_fd,))
+
+    def _spawn_clockwork(self) -> subprocess.Popen[bytes]:
+        return self._popen(["clockwork"], ())
 
     def _popen(self, arguments: list[str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
         # The owner's URL travels by environment, never on a command line that `ps` shows.

@@ -4,6 +4,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.clock import SystemClock
 from gateway.errors import ProxyRefusedError
@@ -174,11 +175,11 @@ def test_an_unknown_critical_extension_is_refused() -> None:
         .serial_number(7)
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + DAY)
-        .add_extension(
-            x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(unknown, critical=True)
         .sign(ISSUER.key, SHA256())
     )
 
-    assert reason_of(ClientChain([ISSUER.certificate, ROOT.certificate], max_issuers=3), leaf)
+    chain = ClientChain([ISSUER.certificate, ROOT.certificate], max_issuers=3)
+
+    assert reason_of(chain, leaf) == "purpose"
