@@ -24,8 +24,10 @@ from gateway.errors import (
     ApprovalRefusedError,
     NotFoundError,
     RequestInvalidError,
+    RoleNotAllowedError,
 )
 from gateway.evidence import record_with_change
+from gateway.identity.principal import StaffRole
 
 LIFETIME = timedelta(hours=72)
 MAX_PAGE = 200
@@ -51,6 +53,10 @@ class ProposalKind(StrEnum):
     VENDOR_RESUME = "vendor.resume"
     CREDENTIAL_RESUME = "credential.resume"
     POLICY_ACTIVATE = "policy.activate"
+
+
+_APPROVERS = {ProposalKind.POLICY_ACTIVATE: frozenset({StaffRole.COMPLIANCE})}
+_BOTH = frozenset({StaffRole.SECURITY, StaffRole.COMPLIANCE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +89,36 @@ def propose(
     Raises:
         AlreadyExistsError: the same proposal is open already.
     """
-    digest = subject_digest(kind, subject)
     proposal_id = uuid4()
-    try:
-        with connection.transaction():
+    row = (
+        proposal_id,
+        kind.value,
+        Jsonb(subject),
+        subject_digest(kind, subject),
+        actor,
+        at,
+        at + lifetime,
+    )
+    with connection.transaction():
+        # The enrolment listener proposes too, and its role can write no status: the rest of an
+        # earlier, expired proposal is cleared only where it stands in the way.
+        if not _insert(connection, row):
             connection.execute(
                 "UPDATE casegate.proposal SET status = 'expired'"
                 " WHERE kind = %s AND digest = %s AND status = 'open' AND expires_at <= %s",
-                (kind.value, digest, at),
+                (row[1], row[3], at),
             )
-            connection.execute(
-                "INSERT INTO casegate.proposal (proposal_id, kind, subject, digest, proposed_by,"
-                " proposed_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                (proposal_id, kind.value, Jsonb(subject), digest, actor, at, at + lifetime),
-            )
-            record_with_change(
-                connection,
-                EventType.PROPOSAL_OPENED,
-                at=at,
-                actor=actor,
-                proposal=str(proposal_id),
-                kind=kind.value,
-                subject=dict(subject),
-            )
-    except psycopg.errors.UniqueViolation as error:
-        raise AlreadyExistsError("the same proposal is open already") from error
+            if not _insert(connection, row):
+                raise AlreadyExistsError("the same proposal is open already")
+        record_with_change(
+            connection,
+            EventType.PROPOSAL_OPENED,
+            at=at,
+            actor=actor,
+            proposal=str(proposal_id),
+            kind=kind.value,
+            subject=dict(subject),
+        )
     return proposal_id
 
 
@@ -218,10 +229,28 @@ def list_proposals(
         ).fetchall()
 
 
+def verify_approver(kind: str, role: StaffRole) -> None:
+    """Raises RoleNotAllowedError unless the role may decide proposals of this kind."""
+    if role not in _APPROVERS.get(ProposalKind(kind), _BOTH):
+        raise RoleNotAllowedError("the role does not decide proposals of this kind")
+
+
 def subject_digest(kind: ProposalKind, subject: Mapping[str, EntryValue]) -> bytes:
     """SHA-256 over kind and subject: the approval is of exactly this."""
     content = [kind.value, subject]
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _insert(connection: psycopg.Connection, row: tuple[object, ...]) -> bool:
+    """Whether the proposal is in; False when the same is open."""
+    return bool(
+        connection.execute(
+            "INSERT INTO casegate.proposal (proposal_id, kind, subject, digest, proposed_by,"
+            " proposed_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (kind, digest) WHERE status = 'open' DO NOTHING",
+            row,
+        ).rowcount
+    )
 
 
 def _person(actor: str) -> str:

@@ -6,20 +6,37 @@ from datetime import datetime
 import psycopg
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from psycopg import sql
 
 from audit.entry import EventType
-from gateway.errors import AlreadyExistsError, NotFoundError, RequestInvalidError
+from gateway.errors import (
+    AlreadyExistsError,
+    EnrolmentRefusedError,
+    NotFoundError,
+    RequestInvalidError,
+)
 from gateway.evidence import record_with_change
-from gateway.identity.principal import StaffRole
+from gateway.identity.principal import CredentialScope, StaffRole
 from keys.thumbprint import certificate_thumbprint, spki_digest
+
+# See migration 0009.
+_GROWS_OUT_OF_REVOKED = "CG041"
 
 
 @dataclass(frozen=True, slots=True)
 class VendorOwner:
-    """A certificate that acts for a vendor under a contract."""
+    """A certificate that acts for a vendor under a contract, as one of its systems.
+
+    `credential_ref` names the credential that the certificate continues; without one it begins a
+    credential named by its thumbprint. `replaces` is the thumbprint of the one before it.
+    """
 
     vendor_id: str
     contract_id: str
+    credential_ref: str | None = None
+    system: str = "main"
+    scope: CredentialScope = CredentialScope.FULL
+    replaces: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,58 +121,77 @@ def register_credential(
     certificate: x509.Certificate,
     owner: VendorOwner | StaffOwner,
     *,
+    issuer_id: bytes | None = None,
     actor: str,
     at: datetime,
 ) -> bytes:
     """Registers a certificate and returns its thumbprint (32 bytes).
 
+    `issuer_id` is the SHA-256 of its issuer's public key; without it the certificate is in no
+    revocation list of ours.
+
     Raises:
         AlreadyExistsError: the certificate is registered already.
         NotFoundError: there is no such contract of this vendor.
+        EnrolmentRefusedError: CONTRACT_NOT_RUNNING, when vendor, issuer or the certificate that
+            it replaces is shut out, be it in this very moment.
     """
-    thumbprint = certificate_thumbprint(certificate.public_bytes(Encoding.DER))
-    if isinstance(owner, VendorOwner):
-        kind, vendor, contract, staff, role = (
-            "vendor",
-            owner.vendor_id,
-            owner.contract_id,
-            None,
-            None,
-        )
-    else:
-        kind, vendor, contract, staff, role = "staff", None, None, owner.staff_id, owner.role.value
+    der = certificate.public_bytes(Encoding.DER)
+    thumbprint = certificate_thumbprint(der)
+    names = _names_of(owner, thumbprint)
+    columns: dict[str, object] = {
+        "thumbprint": thumbprint,
+        "spki_sha256": spki_digest(certificate),
+        "serial_number": f"{certificate.serial_number:x}",
+        "not_before": certificate.not_valid_before_utc,
+        "not_after": certificate.not_valid_after_utc,
+        "issuer_id": issuer_id,
+        "certificate": der,
+        "replaces": owner.replaces if isinstance(owner, VendorOwner) else None,
+        **names,
+    }
+    insert = sql.SQL("INSERT INTO casegate.credential ({}) VALUES ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
     try:
         with connection.transaction():
-            connection.execute(
-                "INSERT INTO casegate.credential (thumbprint, kind, vendor_id, contract_id,"
-                " staff_id, staff_role, spki_sha256, serial_number, not_before, not_after)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (
-                    thumbprint,
-                    kind,
-                    vendor,
-                    contract,
-                    staff,
-                    role,
-                    spki_digest(certificate),
-                    f"{certificate.serial_number:x}",
-                    certificate.not_valid_before_utc,
-                    certificate.not_valid_after_utc,
-                ),
-            )
+            connection.execute(insert, columns)
             record_with_change(
                 connection,
                 EventType.CREDENTIAL_REGISTERED,
                 at=at,
                 actor=actor,
                 certificate=thumbprint.hex(),
-                vendor=vendor,
-                contract=contract,
-                staff=staff,
-                role=role,
+                vendor=names.get("vendor_id"),
+                contract=names.get("contract_id"),
+                credential=names.get("credential_ref"),
+                staff=names.get("staff_id"),
+                role=names.get("staff_role"),
             )
     except psycopg.errors.UniqueViolation as error:
         raise AlreadyExistsError("the certificate is registered already") from error
     except psycopg.errors.ForeignKeyViolation as error:
-        raise NotFoundError(f"vendor {vendor} has no contract {contract}") from error
+        raise NotFoundError(
+            f"vendor {names['vendor_id']} has no contract {names['contract_id']}"
+        ) from error
+    except psycopg.Error as error:
+        if error.sqlstate != _GROWS_OUT_OF_REVOKED:
+            raise
+        raise EnrolmentRefusedError(
+            "CONTRACT_NOT_RUNNING", "vendor, issuer or the certificate before it is shut out"
+        ) from error
     return thumbprint
+
+
+def _names_of(owner: VendorOwner | StaffOwner, thumbprint: bytes) -> dict[str, str]:
+    if isinstance(owner, StaffOwner):
+        return {"kind": "staff", "staff_id": owner.staff_id, "staff_role": owner.role.value}
+    return {
+        "kind": "vendor",
+        "vendor_id": owner.vendor_id,
+        "contract_id": owner.contract_id,
+        "credential_ref": owner.credential_ref or thumbprint[:8].hex(),
+        "system": owner.system,
+        "scope": owner.scope.value,
+    }

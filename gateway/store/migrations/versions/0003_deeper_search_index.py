@@ -82,7 +82,8 @@ CREATE TABLE oversight.used (
 );
 CREATE INDEX used_first ON oversight.used (vendor, first_at);
 
--- What was last loaded, by digest, so that a change is noted in the log, and noted once.
+-- What was last loaded, by digest, so that a change is noted in the log, and noted once. An empty digest stands
+-- for what is not there any more.
 CREATE TABLE casegate.loaded (
   name    text PRIMARY KEY,
   digest  text NOT NULL,
@@ -93,7 +94,7 @@ CREATE TABLE casegate.loaded (
 RIGHTS = """
 GRANT SELECT ON ALL TABLES IN SCHEMA oversight TO "{company}", "{auditor}", "{publisher}";
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA oversight TO "{publisher}";
-GRANT SELECT, INSERT, UPDATE, DELETE ON casegate.loaded TO "{vendor}", "{company}";
+GRANT SELECT, INSERT, UPDATE ON casegate.loaded TO "{vendor}", "{company}";
 """
 
 
