@@ -53,9 +53,13 @@ class LogArchive:
     def __init__(self, store: ObjectStore, verifiers: Iterable[NoteVerifier], origin: str) -> None:
         """Join the store and the log's keys."""
         self._store = store
-        self._verifiers = tuple(verifiers)
         self._origin = origin
         self._seen_ahead = 0
+        self.trust(verifiers)
+
+    def trust(self, verifiers: Iterable[NoteVerifier]) -> None:
+        """Go on with other keys of the log, after a rotation."""
+        self._verifiers = tuple(verifiers)
 
     def follow(
         self, source: TileSource, *, is_stopping: Callable[[], bool] = lambda: False

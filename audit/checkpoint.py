@@ -60,15 +60,15 @@ class Checkpoint:
         root = base64.b64encode(self.root).decode("ascii")
         return f"{self.origin}\n{self.size}\n{root}\n"
 
-    def sign(self, signer: NoteSigner) -> str:
-        """The checkpoint as signed note text.
+    def sign(self, *signers: NoteSigner) -> str:
+        """The checkpoint as signed note text, a line for each key: several while keys change.
 
         Raises:
-            NoteError: the key is named otherwise than the log.
+            NoteError: a key is named otherwise than the log, or there is none.
         """
-        if signer.name != self.origin:
+        if any(signer.name != self.origin for signer in signers):
             raise NoteError("a log signs only with a key named like its origin")
-        return sign_note(self.to_body(), (signer,))
+        return sign_note(self.to_body(), signers)
 
 
 def open_checkpoint(text: str, verifiers: Iterable[NoteVerifier], *, origin: str) -> Checkpoint:

@@ -1,6 +1,6 @@
 """The signing end of the log: recomputes what was stored, and signs only what only grew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import psycopg
@@ -57,10 +57,8 @@ class Publisher:
             NoteError: a vkey is malformed.
         """
         self._connection = connection
-        self._signer = signer
         self._origin = origin
-        keys = (signer.verifier_key, *former_keys)
-        self._verifiers = [Ed25519Verifier.from_text(key) for key in keys]
+        self.sign_with((signer,), former_keys=former_keys)
         self._frontier: Frontier | None = None
 
     def rejoin(self, connection: psycopg.Connection) -> None:
@@ -69,6 +67,20 @@ class Publisher:
         A database that comes back as an older copy of itself is found by that memory.
         """
         self._connection = connection
+
+    def sign_with(self, signers: Sequence[NoteSigner], *, former_keys: Iterable[str] = ()) -> None:
+        """Go on with other keys; each of them signs, so that whoever trusts one of them reads on.
+
+        Args:
+            signers: the keys, named like the origin; the present one first.
+            former_keys: vkeys whose heads are still believed.
+
+        Raises:
+            NoteError: a vkey is malformed.
+        """
+        keys = (*(signer.verifier_key for signer in signers), *former_keys)
+        self._verifiers = [Ed25519Verifier.from_text(key) for key in dict.fromkeys(keys)]
+        self._signers = tuple(signers)
 
     def publish_once(self, now: datetime) -> Checkpoint | None:
         """Sign the present end of the log, if it grew since the newest signed head.
@@ -145,7 +157,7 @@ class Publisher:
 
     def _sign(self, frontier: Frontier, now: datetime) -> Checkpoint:
         checkpoint = Checkpoint(self._origin, frontier.size, frontier.root)
-        note = checkpoint.sign(self._signer)
+        note = checkpoint.sign(*self._signers)
         self._connection.execute(
             "SELECT audit.sign_head(%s, %s, %s, %s, %s)",
             (frontier.size, frontier.root, note, frontier.hashes, now),

@@ -52,31 +52,49 @@ def seal(
 
 
 def open_sealed(
-    ciphertext: bytes, wrapped_key: bytes, kek: KeyEncryptionKey, *, context: bytes
+    ciphertext: bytes,
+    wrapped_key: bytes,
+    kek: KeyEncryptionKey,
+    *,
+    context: bytes,
+    kek_id: str | None = None,
 ) -> bytes:
-    """Returns the plaintext.
+    """Returns the plaintext; `kek_id` is the wrapping key's name, as it is stored beside.
 
     Raises:
         EnvelopeError: wrong key, wrong context (a row moved to another case), or altered bytes.
     """
-    return _opened(_NONCE, ciphertext, wrapped_key, kek, context)
+    return _opened(_NONCE, ciphertext, AESGCM(kek.unwrap(wrapped_key, kek_id)), context)
 
 
 def open_attachment(
-    attachment: bytes, wrapped_key: bytes, kek: KeyEncryptionKey, *, context: bytes
+    attachment: bytes,
+    wrapped_key: bytes,
+    kek: KeyEncryptionKey,
+    *,
+    context: bytes,
+    kek_id: str | None = None,
 ) -> bytes:
     """Returns the attachment's plaintext.
 
     Raises:
         EnvelopeError: as for open_sealed; neither stands in for the other.
     """
-    return _opened(_ATTACHMENT_NONCE, attachment, wrapped_key, kek, context)
+    cipher = AESGCM(kek.unwrap(wrapped_key, kek_id))
+    return _opened(_ATTACHMENT_NONCE, attachment, cipher, context)
 
 
-def _opened(
-    nonce: bytes, ciphertext: bytes, wrapped_key: bytes, kek: KeyEncryptionKey, context: bytes
-) -> bytes:
+def rewrap(wrapped_key: bytes, kek: KeyEncryptionKey, *, kek_id: str) -> bytes:
+    """Wraps a data key, which `kek_id` wrapped, by the key that wraps now; no value is opened.
+
+    Raises:
+        EnvelopeError: no known key unwraps it.
+    """
+    return kek.wrap(kek.unwrap(wrapped_key, kek_id))
+
+
+def _opened(nonce: bytes, ciphertext: bytes, cipher: AESGCM, context: bytes) -> bytes:
     try:
-        return AESGCM(kek.unwrap(wrapped_key)).decrypt(nonce, ciphertext, context)
+        return cipher.decrypt(nonce, ciphertext, context)
     except InvalidTag as error:
         raise EnvelopeError("a sealed value does not open") from error

@@ -3,7 +3,7 @@
 import os
 import stat
 from pathlib import Path
-from typing import final
+from typing import Self, final
 
 from typing_extensions import override
 
@@ -15,20 +15,54 @@ _MAX_KEY_FILE_BYTES = 64 * 1024
 
 @final
 class Secret:
-    """Bytes that must not reach a log, a traceback or a page: only `reveal()` gives them."""
+    """Bytes that must not reach a log, a traceback or a page: only `reveal()` gives them.
+
+    The bytes are overwritten by `close()`, at the end of a `with`, and when the object goes. What
+    `reveal()` handed out is a copy that Python keeps until it is collected: hand it straight to
+    what needs it and give it no name, so that it stands in no frame that a traceback prints.
+    """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: bytes) -> None:
-        self._value = value
+    def __init__(self, value: bytes | bytearray) -> None:
+        self._value: bytearray | None = bytearray(value)
 
     def reveal(self) -> bytes:
-        """Returns the bytes; the caller keeps them out of names that get printed."""
-        return self._value
+        """Returns a copy of the bytes.
+
+        Raises:
+            KeyFileError: the secret has been closed.
+        """
+        if self._value is None:
+            raise KeyFileError("a secret was used after it had been overwritten")
+        return bytes(self._value)
+
+    def close(self) -> None:
+        """Overwrites the bytes with zeros; a second time does nothing."""
+        value, self._value = self._value, None
+        if value is not None:
+            value[:] = bytes(len(value))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many bytes; 0 once closed."""
+        return 0 if self._value is None else len(self._value)
 
     @override
     def __repr__(self) -> str:
         return "Secret(…)"
+
+    @override
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
 
     @override
     def __reduce__(self) -> str:
@@ -48,12 +82,12 @@ def read_private_file(path: Path) -> Secret:
                 raise KeyFileError(
                     f"{path} can be read by others (mode {mode:o}); run: chmod 600 {path}"
                 )
-            content = file.read(_MAX_KEY_FILE_BYTES + 1)
+            content = Secret(file.read(_MAX_KEY_FILE_BYTES + 1))
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
-    if not content or len(content) > _MAX_KEY_FILE_BYTES:
+    if not 0 < len(content) <= _MAX_KEY_FILE_BYTES:
         raise KeyFileError(f"{path} is not a key file: it holds {len(content)} bytes")
-    return Secret(content)
+    return content
 
 
 def write_private_file(path: Path, content: bytes) -> None:

@@ -5,6 +5,8 @@ A route cannot be reached around it, so authorization does not depend on each ro
 
 import secrets
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +22,9 @@ from gateway.errors import (
     TrustStaleError,
 )
 from gateway.evidence import Evidence
+from gateway.http.closing import CERTIFICATE_PATH
+from gateway.http.est import RENEWAL_PATH
+from gateway.http.oauth import REVOCATION_PATH, TOKEN_PATH
 from gateway.http.problems import INTERNAL, MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of
 from gateway.identity.feed import TrustFeed
 from gateway.identity.principal import CredentialScope, VendorPrincipal
@@ -27,11 +32,18 @@ from gateway.logs import logger
 from keys.errors import TokenError, TokenExpiredError, TokenForeignError
 from keys.tokens import TokenAuthority
 
-PUBLIC_PATHS = frozenset(
-    {"/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/oauth2/token"}
-)
+_TOKEN_PATHS = frozenset({TOKEN_PATH, REVOCATION_PATH})
+PUBLIC_PATHS = _TOKEN_PATHS | {
+    RENEWAL_PATH,
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/jwks.json",
+}
 # All that a closing credential may do after the contract's end; everything else is refused here.
-CLOSING_PATHS: frozenset[str] = frozenset()
+CLOSING_PATHS = frozenset({CERTIFICATE_PATH})
+_RETRY: dict[int, int] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: RETRY_SECONDS,
+    HTTPStatus.TOO_MANY_REQUESTS: 10,
+}
 _SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -99,7 +111,7 @@ class Gate(ABC):
                 raise ConnectionAbortedError from None
             await self._end(scope, 0, is_aborted=True)
             problem = await self._refuse(scope, error)
-            await _send_problem(send, problem, request_id, id_header)
+            await send_problem(send, problem, request_id)
 
     async def _end(self, scope: Scope, sent: int, *, is_aborted: bool) -> None:
         """Notes how a release ended: bytes handed to the connection, and whether it was cut.
@@ -125,6 +137,8 @@ class Gate(ABC):
     async def _refuse(self, scope: Scope, error: Exception) -> Problem:
         """Records a refusal; a refusal that cannot be recorded is answered with 503."""
         problem = problem_of(error)
+        if problem.status == HTTPStatus.UNAUTHORIZED and scope["path"] in _TOKEN_PATHS:
+            problem = replace(problem, oauth_error="invalid_client")  # RFC 6749, 5.2
         if problem is INTERNAL:
             logger().error("request.failed", error_type=type(error).__name__)
         if isinstance(error, AuditUnavailableError):
@@ -181,7 +195,8 @@ class VendorGate(Gate):
     @override
     def admit(self, scope: Scope, thumbprint: bytes) -> None:
         now = self._clock.now()
-        principal = self._trust.view().vendor(thumbprint, now)
+        view = self._trust.view()
+        principal = view.vendor(thumbprint, now)
         scope["state"]["principal"] = principal
         if scope["path"] in PUBLIC_PATHS:
             return
@@ -199,6 +214,10 @@ class VendorGate(Gate):
             raise TokenRefusedError("TOKEN_INVALID", "not-valid") from error
         if (claims.client_id, claims.contract_id) != (principal.vendor_id, principal.contract_id):
             raise TokenRefusedError("TOKEN_FOREIGN", "contract-changed")
+        if claims.scope != principal.scope.token_scope:
+            raise TokenRefusedError("TOKEN_FOREIGN", "scope-changed")
+        if view.is_token_revoked(claims.token_id):
+            raise TokenRefusedError("TOKEN_REVOKED", "revoked")
         scope["state"]["token_id"] = claims.token_id
 
     @override
@@ -250,21 +269,21 @@ def _source_of(scope: Scope) -> str | None:
     return None if client is None else str(client[0])
 
 
-async def _send_problem(
-    send: Send, problem: Problem, request_id: str, id_header: tuple[bytes, bytes]
-) -> None:
+async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
+    """Answers with a problem (RFC 9457)."""
     body = problem.body(request_id)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
-        id_header,
+        (b"casegate-request-id", request_id.encode()),
         *_SECURITY_HEADERS,
     ]
     if problem.challenge is not None:
         headers.append((b"www-authenticate", problem.challenge.encode()))
     if problem.allow is not None:
         headers.append((b"allow", problem.allow.encode()))
-    if problem.status == 503:  # noqa: PLR2004
-        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+    retry = _RETRY.get(problem.status)
+    if retry is not None:
+        headers.append((b"retry-after", str(retry).encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,8 @@
-"""The token endpoint and its metadata (RFC 6749, 8414, 8705, 9068)."""
+"""The token endpoint, its revocation endpoint and their metadata.
+
+Client credentials over mutual TLS as FAPI 2.0 asks: RFC 6749, 7009, 8414, 8705, 9068, with the
+advice of RFC 9700. The client certificate is the only way to authenticate.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,55 +16,72 @@ from gateway.clock import Clock
 from gateway.errors import ClientRefusedError, CredentialRefusedError
 from gateway.evidence import Evidence
 from gateway.http.application import GatewayAPI
-from gateway.identity.principal import VendorPrincipal
+from gateway.identity.principal import CredentialScope, VendorPrincipal
+from gateway.identity.token_revocation import TokenRevoker
 from keys.errors import TokenError
-from keys.tokens import TokenAuthority
+from keys.tokens import TokenAuthority, expiry_of
 
+TOKEN_PATH = "/oauth2/token"  # noqa: S105  # a path
+REVOCATION_PATH = "/oauth2/revoke"
 _MAX_FORM_BYTES = 8 * 1024
 _MAX_FORM_FIELDS = 16
 _FORM = "application/x-www-form-urlencoded"
-_TOKEN_DOCS: dict[str, Any] = {
-    "security": [{"mutualTLS": []}],
-    "requestBody": {
-        "required": True,
-        "content": {
-            _FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type"],
-                    "properties": {
-                        "grant_type": {"const": "client_credentials"},
-                        "client_id": {"type": "string", "description": "Your vendor id."},
-                    },
-                }
-            }
-        },
-    },
-}
+_AUTHENTICATION = "tls_client_auth"
+# Another way to authenticate beside the certificate (RFC 6749, 2.3: never two in one request).
+_OTHER_AUTHENTICATION = frozenset(
+    {"client_secret", "client_assertion", "client_assertion_type", "assertion"}
+)
+_MUTUAL_TLS: dict[str, Any] = {"security": [{"mutualTLS": []}]}
+
+
+def _form_docs(required: str, **properties: dict[str, str]) -> dict[str, Any]:
+    schema = {"type": "object", "required": [required], "properties": properties}
+    body = {"required": True, "content": {_FORM: {"schema": schema}}}
+    return {**_MUTUAL_TLS, "requestBody": body}
+
+
+_TOKEN_DOCS = _form_docs(
+    "grant_type",
+    grant_type={"const": "client_credentials"},
+    client_id={"type": "string", "description": "Your vendor id."},
+    scope={"type": "string", "description": "Yours, which your certificate fixes."},
+    resource={"type": "string", "description": "The issuer's URL, if sent (RFC 8707)."},
+)
+_REVOCATION_DOCS = _form_docs(
+    "token",
+    token={"type": "string", "description": "An access token of yours."},
+    token_type_hint={"type": "string", "description": "Ignored: there is one kind."},
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenEndpoint:
-    """What the endpoint needs."""
+    """What the endpoints need."""
 
     authority: TokenAuthority
     issuer: str
     evidence: Evidence
     clock: Clock
+    revoker: TokenRevoker
 
     def metadata(self) -> bytes:
         """The authorization server's metadata (RFC 8414, 2; RFC 8705, 5)."""
-        endpoint = f"{self.issuer}/oauth2/token"
+        endpoints = {
+            "token_endpoint": self.issuer + TOKEN_PATH,
+            "revocation_endpoint": self.issuer + REVOCATION_PATH,
+        }
         return orjson.dumps(
             {
                 "issuer": self.issuer,
-                "token_endpoint": endpoint,
+                **endpoints,
                 "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
                 "grant_types_supported": ["client_credentials"],
                 "response_types_supported": [],
-                "token_endpoint_auth_methods_supported": ["tls_client_auth"],
+                "scopes_supported": [scope.token_scope for scope in CredentialScope],
+                "token_endpoint_auth_methods_supported": [_AUTHENTICATION],
+                "revocation_endpoint_auth_methods_supported": [_AUTHENTICATION],
                 "tls_client_certificate_bound_access_tokens": True,
-                "mtls_endpoint_aliases": {"token_endpoint": endpoint},
+                "mtls_endpoint_aliases": endpoints,
             }
         )
 
@@ -68,20 +89,26 @@ class TokenEndpoint:
         """Answers a client_credentials request.
 
         Raises:
-            ClientRefusedError: the grant, the client id or the remaining term does not do.
+            ClientRefusedError: the grant, the client, the scope or the resource does not do.
+            CredentialRefusedError: nothing of the term is left.
             AuditUnavailableError: the issue could not be logged.
         """
+        scope = principal.scope.token_scope
         if "grant_type" not in form:
             raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
         if form["grant_type"] != "client_credentials":
             raise ClientRefusedError("unsupported_grant_type", "UNSUPPORTED_GRANT_TYPE")
-        if form.get("client_id", principal.vendor_id) != principal.vendor_id:
-            raise ClientRefusedError("invalid_client", "INVALID_CLIENT")
+        _verify_client(principal, form)
+        if form.get("scope", scope) != scope:
+            raise ClientRefusedError("invalid_scope", "SCHEMA_INVALID")
+        if form.get("resource", self.issuer) != self.issuer:
+            raise ClientRefusedError("invalid_target", "SCHEMA_INVALID")
         try:
             token, lifetime = self.authority.mint(
                 client_id=principal.vendor_id,
                 contract_id=principal.contract_id,
                 thumbprint=principal.thumbprint,
+                scope=scope,
                 now=self.clock.now(),
                 not_after=principal.valid_until,
             )
@@ -96,17 +123,50 @@ class TokenEndpoint:
             lifetime=lifetime,
         )
         return orjson.dumps(
-            {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+            {
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_in": lifetime,
+                "scope": scope,
+            }
+        )
+
+    async def revoke(self, principal: VendorPrincipal, form: dict[str, str], request: str) -> None:
+        """Ends a token of the caller's contract; any other is left alone without a word.
+
+        Raises:
+            ClientRefusedError: no token was sent, or another client named.
+            DatabaseUnavailableError, AuditUnavailableError: to be sent again.
+        """
+        if "token" not in form:
+            raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
+        _verify_client(principal, form)
+        try:
+            token = self.authority.read(form["token"])
+        except TokenError:
+            return  # RFC 7009, 2.2: what is not valid anyhow needs no revocation
+        owner = (principal.vendor_id, principal.contract_id)
+        expires_at = expiry_of(token.expires_at)
+        if (token.client_id, token.contract_id) != owner or expires_at <= self.clock.now():
+            return
+        await self.revoker.revoke(token.token_id, principal.vendor_id, expires_at)
+        await self.evidence.record(
+            EventType.TOKEN_REVOKED,
+            vendor=principal.vendor_id,
+            contract=principal.contract_id,
+            certificate=principal.thumbprint.hex(),
+            request=request,
+            token=token.token_id,
         )
 
 
 def add_oauth_routes(api: GatewayAPI, endpoint: TokenEndpoint) -> None:
-    """Adds metadata, key set and token endpoint."""
+    """Adds metadata, key set, token endpoint and revocation endpoint."""
 
     @api.get(
         "/.well-known/oauth-authorization-server",
         summary="Authorization server metadata",
-        openapi_extra={"security": [{"mutualTLS": []}]},
+        openapi_extra=_MUTUAL_TLS,
     )
     async def metadata() -> Response:
         return Response(endpoint.metadata(), media_type="application/json")
@@ -114,14 +174,14 @@ def add_oauth_routes(api: GatewayAPI, endpoint: TokenEndpoint) -> None:
     @api.get(
         "/.well-known/jwks.json",
         summary="Public keys of the access tokens",
-        openapi_extra={"security": [{"mutualTLS": []}]},
+        openapi_extra=_MUTUAL_TLS,
     )
     async def key_set() -> Response:
-        body = orjson.dumps({"keys": [endpoint.authority.jwk]})
+        body = orjson.dumps({"keys": endpoint.authority.jwks})
         return Response(body, media_type="application/json")
 
     @api.post(
-        "/oauth2/token",
+        TOKEN_PATH,
         summary="An access token bound to your certificate",
         openapi_extra=_TOKEN_DOCS,
     )
@@ -131,10 +191,33 @@ def add_oauth_routes(api: GatewayAPI, endpoint: TokenEndpoint) -> None:
         body = await endpoint.issue(state["principal"], form, state["request_id"])
         return Response(body, media_type="application/json")
 
+    @api.post(
+        REVOCATION_PATH,
+        summary="End one of your access tokens before its time",
+        openapi_extra=_REVOCATION_DOCS,
+    )
+    async def revoke(request: Request) -> Response:
+        form = await _read_form(request)
+        state = request.scope["state"]
+        await endpoint.revoke(state["principal"], form, state["request_id"])
+        return Response()
+
+
+def _verify_client(principal: VendorPrincipal, form: dict[str, str]) -> None:
+    if form.get("client_id", principal.vendor_id) != principal.vendor_id:
+        raise ClientRefusedError("invalid_client", "INVALID_CLIENT")
+
 
 async def _read_form(request: Request) -> dict[str, str]:
-    """Reads a small form; a repeated parameter is refused (RFC 6749, 3.2)."""
+    """Reads a small form; a repeated parameter is refused (RFC 6749, 3.2).
+
+    So is a query, which would end in logs elsewhere, and a second way to authenticate.
+    """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
+        raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
+    # A bearer token says nothing of the client: one that renews may still send its old one.
+    scheme = request.headers.get("authorization", "bearer").partition(" ")[0].lower()
+    if request.scope["query_string"] or scheme != "bearer":
         raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
     body = b""
     async for chunk in request.stream():
@@ -148,6 +231,6 @@ async def _read_form(request: Request) -> dict[str, str]:
     except ValueError as error:
         raise ClientRefusedError("invalid_request", "SCHEMA_INVALID") from error
     form = dict(pairs)
-    if len(form) != len(pairs):
+    if len(form) != len(pairs) or not _OTHER_AUTHENTICATION.isdisjoint(form):
         raise ClientRefusedError("invalid_request", "SCHEMA_INVALID")
     return form

@@ -2,7 +2,13 @@
 
 import asyncio
 import math
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
+
+# Closing then sends a reset, and what the kernel has not sent yet is dropped (SO_LINGER, 0 s).
+_WITHOUT_LINGER = struct.pack("ii", 1, 0)
 
 
 class ConnectionRegistry:
@@ -26,7 +32,8 @@ class ConnectionRegistry:
     def cut(self, is_live: Callable[[bytes], bool], *, made_before: float = math.inf) -> int:
         """Aborts every connection whose certificate is not live any more; returns how many.
 
-        An abort drops what is still in the send buffer: a half-sent body ends where it stands.
+        What is still to be sent is dropped, here and in the kernel: a half-sent body ends where
+        it stands.
         Connections made at `made_before` or later are left for another time.
         """
         closed = 0
@@ -34,9 +41,17 @@ class ConnectionRegistry:
             transports = self._by_thumbprint[thumbprint]
             for transport in [t for t, at in transports.items() if at < made_before]:
                 self.discard(thumbprint, transport)
-                transport.abort()
+                _reset(transport)
                 closed += 1
         return closed
 
     def __len__(self) -> int:
         return sum(len(transports) for transports in self._by_thumbprint.values())
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    below = transport.get_extra_info("socket")
+    if below is not None:
+        with suppress(OSError):  # it has closed by itself
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _WITHOUT_LINGER)
+    transport.abort()

@@ -5,6 +5,8 @@ import contextlib
 import math
 import os
 import socket
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,6 +17,7 @@ from gateway.errors import TrustStaleError
 from gateway.identity.connections import ConnectionRegistry
 from gateway.identity.trust import CredentialRecord, TrustView
 from gateway.logs import logger
+from keys.errors import KeyManagementError
 
 CHANNEL = "casegate_trust"
 ACK_CHANNEL = "casegate_trust_ack"
@@ -26,6 +29,7 @@ _QUERY_SECONDS = 3.0
 
 _EPOCH = "SELECT epoch FROM casegate.trust"
 _VIEW = "SELECT * FROM casegate.trust_view()"
+_REVOKED_TOKENS = "SELECT token_id FROM casegate.revoked_tokens()"
 _HEARD = """
 INSERT INTO casegate.worker (worker_id, listener, host, pid, epoch) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (worker_id) DO UPDATE SET epoch = excluded.epoch, heard_at = clock_timestamp()
@@ -51,12 +55,19 @@ class TrustFeed:
         registry: ConnectionRegistry,
         clock: Clock,
         stale_seconds: float,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """Takes where to listen, and `on_change`, called before a change is acknowledged.
+
+        What `on_change` raises as KeyManagementError is logged, and the change stays without
+        this worker's acknowledgement.
+        """
         self._conninfo = conninfo
         self.listener = listener
         self._registry = registry
         self._clock = clock
         self._stale_seconds = stale_seconds
+        self._on_change = on_change
         self._view = TrustView(0, [])
         self._heard_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
@@ -116,13 +127,18 @@ class TrustFeed:
         epoch = int(row[0])
         if epoch != self._view.epoch:
             cursor = connection.cursor(row_factory=args_row(CredentialRecord))
-            await cursor.execute(_VIEW)
-            self._view = TrustView(epoch, await cursor.fetchall())
+            async with connection.pipeline():  # one way there and back: time counts here
+                await cursor.execute(_VIEW)
+                revoked = await connection.execute(_REVOKED_TOKENS)
+            records = await cursor.fetchall()
+            tokens = await revoked.fetchall()
+            self._view = TrustView(epoch, records, (str(row[0]) for row in tokens))
             self._heard_at = asked_at
             closed = self._cut()
-            async with connection.pipeline():
-                await connection.execute(_ACKNOWLEDGE, (self.worker_id, epoch, closed))
-                await connection.execute(f"NOTIFY {ACK_CHANNEL}")
+            if self._has_followed():
+                async with connection.pipeline():
+                    await connection.execute(_ACKNOWLEDGE, (self.worker_id, epoch, closed))
+                    await connection.execute(f"NOTIFY {ACK_CHANNEL}")
             logger().info("trust.changed", epoch=epoch, connections=closed)
         self._heard_at = asked_at
         self._ready.set()
@@ -130,11 +146,21 @@ class TrustFeed:
             _HEARD, (self.worker_id, self.listener, socket.gethostname(), os.getpid(), epoch)
         )
 
+    def _has_followed(self) -> bool:
+        """Brings what else depends on trust up to date; False when it could not."""
+        try:
+            self._on_change()
+        except KeyManagementError as error:
+            logger().error("keys.unread", error_type=type(error).__name__)
+            return False
+        return True
+
     async def _watch(self) -> None:
         """Cuts connections whose contract or certificate ends, and all of them when stale."""
         was_stale = False
+        looked_at = self._clock.now()
         while True:
-            await self._clock.sleep(_HEARTBEAT_SECONDS)
+            await self._clock.sleep(self._until_next_look())
             is_stale = self._clock.monotonic() - self._heard_at > self._stale_seconds
             if is_stale:
                 closed = self._registry.cut(lambda _thumbprint: False)
@@ -143,7 +169,26 @@ class TrustFeed:
             else:
                 # A young connection of a refused certificate may still read why it is refused.
                 self._cut(made_before=self._clock.monotonic() - _GRACE_SECONDS)
+                # What ended since the last look was live till then: it is cut at once.
+                looked_at = self._cut_ended(looked_at)
             was_stale = is_stale
+
+    def _until_next_look(self) -> float:
+        """Seconds to the next heartbeat, or to the next end of a contract or certificate."""
+        now = self._clock.now()
+        end = self._view.next_end(now)
+        if end is None:
+            return _HEARTBEAT_SECONDS
+        return min(_HEARTBEAT_SECONDS, (end - now).total_seconds())
+
+    def _cut_ended(self, since: datetime) -> datetime:
+        now = self._clock.now()
+        self._registry.cut(
+            lambda thumbprint: (
+                self._view.is_live(thumbprint, now) or not self._view.is_live(thumbprint, since)
+            )
+        )
+        return now
 
     def _cut(self, *, made_before: float = math.inf) -> int:
         now = self._clock.now()

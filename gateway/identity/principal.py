@@ -11,6 +11,11 @@ class CredentialScope(StrEnum):
     FULL = "full"
     CLOSING = "closing"
 
+    @property
+    def token_scope(self) -> str:
+        """The OAuth scope of the tokens that such a credential gets (RFC 6749, 3.3)."""
+        return "release" if self is CredentialScope.FULL else "closing"
+
 
 @dataclass(frozen=True, slots=True)
 class VendorPrincipal:

@@ -1,5 +1,7 @@
 """Which certificates are trusted now: a worker's copy in memory, asked at every request."""
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,8 +56,17 @@ class CredentialRecord:
         return (self.starts_at, self.ends_at) if self.contract_status == "active" else None
 
     @property
+    def last_moment(self) -> datetime | None:
+        """From when on the certificate acts no more; None when it does not act at all."""
+        if self.is_revoked:
+            return None
+        if self.kind == "staff":
+            return self.not_after
+        return None if self.term is None else min(self.not_after, self.term[1])
+
+    @property
     def is_revoked(self) -> bool:
-        """Whether the certificate or its vendor has been shut out, now and for any later time."""
+        """Whether the certificate or its vendor has been shut out, for good or for a while."""
         return self.status != "active" or (
             self.kind == "vendor" and not self._is_vendor_in_standing
         )
@@ -68,26 +79,37 @@ class CredentialRecord:
 
 
 class TrustView:
-    """An immutable picture of all credentials at one trust epoch."""
+    """An immutable picture of all credentials, and of tokens ended early, at one trust epoch."""
 
-    __slots__ = ("_by_thumbprint", "epoch")
+    __slots__ = ("_by_thumbprint", "_ends", "_revoked_tokens", "epoch")
 
-    def __init__(self, epoch: int, records: list[CredentialRecord]) -> None:
+    def __init__(
+        self, epoch: int, records: list[CredentialRecord], revoked_tokens: Iterable[str] = ()
+    ) -> None:
         self.epoch = epoch
+        self._revoked_tokens = frozenset(revoked_tokens)
         self._by_thumbprint = {bytes(record.thumbprint): record for record in records}
+        self._ends = sorted(
+            record.last_moment for record in records if record.last_moment is not None
+        )
 
     def vendor(self, thumbprint: bytes, now: datetime) -> VendorPrincipal:
         """The vendor behind a certificate.
 
         Raises:
-            CredentialRefusedError: CRED_UNKNOWN, CRED_REVOKED, VENDOR_NOT_ACTIVE, CRED_EXPIRED
-                or CONTRACT_ENDED (domain rules 6.3).
+            CredentialRefusedError: CRED_UNKNOWN, CRED_REVOKED, CRED_SUSPENDED, VENDOR_NOT_ACTIVE,
+                CRED_EXPIRED or CONTRACT_ENDED (domain rules 6.3).
         """
         record = self._by_thumbprint.get(thumbprint)
         if record is None or record.kind != "vendor":
             raise CredentialRefusedError("CRED_UNKNOWN")
+        if record.contract_status != "active" and not record.is_closing:
+            # Its certificates are revoked too, but this is why.
+            raise CredentialRefusedError("CONTRACT_ENDED")
         if record.status != "active":
-            raise CredentialRefusedError("CRED_REVOKED")
+            raise CredentialRefusedError(
+                "CRED_SUSPENDED" if record.status == "suspended" else "CRED_REVOKED"
+            )
         if record.is_revoked:
             raise CredentialRefusedError(
                 "CRED_REVOKED" if record.vendor_status == "revoked" else "VENDOR_NOT_ACTIVE"
@@ -123,9 +145,18 @@ class TrustView:
             raise CredentialRefusedError("CRED_EXPIRED")
         return StaffPrincipal(record.staff_id, StaffRole(record.staff_role), thumbprint)
 
+    def is_token_revoked(self, token_id: str) -> bool:
+        """Whether a token was ended before its time (RFC 7009)."""
+        return token_id in self._revoked_tokens
+
     def record(self, thumbprint: bytes) -> CredentialRecord | None:
         """What is registered of a certificate, whether it is trusted or not; for the log."""
         return self._by_thumbprint.get(thumbprint)
+
+    def next_end(self, now: datetime) -> datetime | None:
+        """When the next certificate or contract ends after `now`; None when none does."""
+        place = bisect_right(self._ends, now)
+        return self._ends[place] if place < len(self._ends) else None
 
     def is_live(self, thumbprint: bytes, now: datetime) -> bool:
         """Whether a connection with this certificate may stay open."""

@@ -153,7 +153,7 @@ def view_disclosures(connection: psycopg.Connection, query: LogQuery) -> ViewPag
         raise RequestInvalidError("name a person or a case")
     page = find_entries(connection, replace(query, event=EventType.ACCESS_RELEASE.value))
     profiles = {str(hit.entry["profile"]) for hit in page.hits if "profile" in hit.entry}
-    fields = _fields_of(connection, profiles)
+    fields = released_fields(connection, profiles)
     ends = _ends_of(connection, page.hits)
     return _page(
         page,
@@ -235,7 +235,7 @@ def _ends_of(
     }
 
 
-def _fields_of(
+def released_fields(
     connection: psycopg.Connection, profiles: Collection[str]
 ) -> dict[str, Mapping[str, str]]:
     """The fields of each profile digest, by the policies that the log holds."""

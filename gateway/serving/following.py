@@ -1,7 +1,7 @@
 """What follows the exported log at its own pace: the archive and the times of others."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from audit.errors import (
     LogInconsistentError,
     UnverifiableError,
 )
-from audit.note import SignedNote
+from audit.note import Ed25519Verifier, SignedNote
 from audit.tile_source import CHECKPOINT, DirectorySource, read_note
 from audit.timestamp import own_note
 from audit.timestamp_folder import TimestampFolder
@@ -50,6 +50,10 @@ class ArchiveFollower:
         self.every_seconds = every_seconds
         self._source = DirectorySource(directory)
         self._archive = archive
+
+    def trust(self, vkeys: Iterable[str]) -> None:
+        """Believes checkpoints of these keys from now on."""
+        self._archive.trust([Ed25519Verifier.from_text(vkey) for vkey in vkeys])
 
     def follow(self, is_stopping: Callable[[], bool]) -> None:
         """See Follower."""

@@ -1,7 +1,7 @@
 """Opens the parties that settings name under [audit]: the archive and the time authority."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from audit.archive import LogArchive
 from audit.errors import ExchangeError, TimestampError
@@ -14,8 +14,8 @@ from gateway.settings import ArchiveSettings, Settings, TimestampSettings
 from keys.secret import read_private_file
 
 
-def open_followers(settings: Settings, vkey: str, clock: Clock) -> list[Follower]:
-    """What follows the exported log of an installation; nothing connects yet.
+def open_followers(settings: Settings, vkeys: Sequence[str], clock: Clock) -> list[Follower]:
+    """What follows the exported log, whose keys these are; nothing connects yet.
 
     The time authority comes first: its answer is small, an archive that catches up is not.
 
@@ -28,7 +28,7 @@ def open_followers(settings: Settings, vkey: str, clock: Clock) -> list[Follower
     if audit.timestamps is not None:
         followers.append(_open_timestamps(settings, audit.timestamps))
     if audit.archive is not None:
-        followers.append(_open_archive(settings, audit.archive, vkey, clock))
+        followers.append(_open_archive(settings, audit.archive, vkeys, clock))
     return followers
 
 
@@ -48,7 +48,7 @@ def _open_timestamps(settings: Settings, section: TimestampSettings) -> Timestam
 
 
 def _open_archive(
-    settings: Settings, section: ArchiveSettings, vkey: str, clock: Clock
+    settings: Settings, section: ArchiveSettings, vkeys: Sequence[str], clock: Clock
 ) -> ArchiveFollower:
     # Not above: every worker would load boto3 too, a third of a second that serves nobody there.
     from audit.s3_store import S3Credentials, S3ObjectStore, S3Place  # noqa: PLC0415
@@ -74,10 +74,10 @@ def _open_archive(
         store = S3ObjectStore(place, clock.now, credentials=credentials)
     except ValueError as error:
         raise ConfigurationError("audit.archive.endpoint is not a URL") from error
-    verifier = Ed25519Verifier.from_text(vkey)
+    verifiers = [Ed25519Verifier.from_text(vkey) for vkey in vkeys]
     return ArchiveFollower(
         settings.resolve(settings.audit.export),
-        LogArchive(store, [verifier], settings.audit.origin),
+        LogArchive(store, verifiers, settings.audit.origin),
         every_seconds=section.every_seconds,
     )
 

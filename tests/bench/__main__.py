@@ -24,6 +24,7 @@ from tests.bench.report import print_table, write_figures
 from tests.bench.revocation import Revocation
 from tests.bench.search import Search
 from tests.bench.stand import ROOT, Stand
+from tests.bench.tokens import Handshakes, Identifying, Tokens
 from tests.bench.verifying import Verifying
 
 _ROWS: tuple[Row, ...] = (
@@ -35,6 +36,9 @@ _ROWS: tuple[Row, ...] = (
     Verifying(),
     Proving(),
     Revocation(),
+    Tokens(),
+    Handshakes(),
+    Identifying(),
     Importing(),
     Redacting(),
     Scanning(),

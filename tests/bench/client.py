@@ -128,11 +128,17 @@ async def connect(
 
 
 def read_requests(order: dict[str, Any]) -> list[Request]:
-    """Requests of an order: [path, marker, times] each, with the order's headers."""
-    head = "".join(f"{name}: {value}\r\n" for name, value in order["headers"].items())
+    """Requests of an order: [path, marker, times] each, with its headers, and a form to post."""
+    form = order.get("form")
+    method, headers = "GET", order["headers"]
+    if form is not None:
+        method = "POST"
+        kind = "application/x-www-form-urlencoded"
+        headers = {**headers, "content-type": kind, "content-length": str(len(form))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return [
         Request(
-            f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n".encode(),
+            f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n{form or ''}".encode(),
             marker.encode(),
             times,
         )

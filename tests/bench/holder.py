@@ -1,6 +1,7 @@
-"""A process that holds connections open, half of them asking, and tells when each was closed."""
+"""A process that holds connections, half of them mid-answer, and tells when each was closed."""
 
 import asyncio
+import contextlib
 import random
 import sys
 from typing import Any
@@ -8,52 +9,62 @@ from typing import Any
 import orjson
 import uvloop
 
-from tests.bench.client import Endpoint, Request, connect, read_requests
+from tests.bench.client import Connection, Endpoint, Request, connect, read_requests
+from tests.bench.streams import SlowReader, open_stream, tick
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 _REFUSED = "HTTP/1.1 401 "
 
 
 async def run(order: dict[str, Any]) -> dict[str, Any]:
-    requests = read_requests(order)
-    draw = random.Random(1)
-    endpoint = Endpoint(**order["endpoint"])
-    context = endpoint.context()
-
-    def asking() -> Request:
-        return draw.choice(requests)
-
-    def asking_once() -> Request | None:
-        return next(first, None)
-
-    count = order["connections"]
-    # Each idle connection has been used once: it is an authenticated keep-alive connection.
-    first = iter([draw.choice(requests) for _ in range(count // 2)])
-    connections = [
-        await connect(endpoint, context, asking if number % 2 else asking_once)
-        for number in range(count)
-    ]
-    for connection in connections:
-        connection.send_next()
-    answers = [asyncio.ensure_future(connection.answered.wait()) for connection in connections]
+    idle: list[Connection] = []
+    streams: list[SlowReader] = []
+    for given in order["endpoints"]:
+        endpoint = Endpoint(**given)
+        idle += await _open_idle(endpoint, read_requests(order), order["idle"])
+        streams += await _open_streams(endpoint, order)
+    reading = asyncio.create_task(tick(streams))
+    opened: list[Connection | SlowReader] = [*idle, *streams]
+    answers = [asyncio.ensure_future(each.answered.wait()) for each in opened]
     _done, unanswered = await asyncio.wait(answers, timeout=_PATIENCE_SECONDS)
     if unanswered:
         return {"error": f"{len(unanswered)} first requests were never answered"}
-    _say({"open": count})
+    _say({"open": len(opened)})
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-    while any(connection.closed_at is None for connection in connections):
+    while any(each.closed_at is None for each in opened):
         if asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(0.02)
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
     # A request that meets the revocation before its connection is cut is refused: that is right.
-    wrong = [c.wrong for c in connections if c.wrong and not c.wrong.startswith(_REFUSED)]
+    told = [*(each.wrong for each in idle), *(each.refusal for each in streams)]
+    wrong = [each for each in told if each and not each.startswith(_REFUSED)]
     if wrong:
         return {"error": f"{len(wrong)} wrong answers: {wrong[0]}"}
     return {
-        "closed_at": [c.closed_at for c in connections if c.closed_at is not None],
-        "answers": sum(len(connection.latencies) for connection in connections),
-        "refused": sum(1 for connection in connections if connection.wrong),
+        "idle_closed_at": [each.closed_at for each in idle if each.closed_at is not None],
+        "stream_closed_at": [each.closed_at for each in streams if each.closed_at is not None],
+        "stream_bytes": sum(each.bytes_received for each in streams),
     }
+
+
+async def _open_idle(endpoint: Endpoint, requests: list[Request], count: int) -> list[Connection]:
+    """Keep-alive connections that have been used once."""
+    draw = random.Random(1)
+    context = endpoint.context()
+    first = iter([draw.choice(requests) for _ in range(count)])
+    opened = [await connect(endpoint, context, lambda: next(first, None)) for _ in range(count)]
+    for connection in opened:
+        connection.send_next()
+    return opened
+
+
+async def _open_streams(endpoint: Endpoint, order: dict[str, Any]) -> list[SlowReader]:
+    context = endpoint.context()
+    (page,) = read_requests({**order, "requests": [order["page"]]})
+    return [await open_stream(endpoint, context, page.wire) for _ in range(order["streams"])]
 
 
 def _say(answer: object) -> None:

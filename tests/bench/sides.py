@@ -43,9 +43,17 @@ class Sides:
     _seeds: Iterator[int] = field(default_factory=count)
 
     def load(
-        self, side: Side, requests: list[tuple[str, str, int]], *, connections: int, each: int = 1
+        self,
+        side: Side,
+        requests: list[tuple[str, str, int]],
+        *,
+        connections: int,
+        each: int = 1,
+        form: str | None = None,
     ) -> Sample:
         """One round of closed loops; the figure is answers a second times `each`.
+
+        With a `form` each request posts it.
 
         Raises:
             RuntimeError: an answer was not what it should be.
@@ -57,6 +65,7 @@ class Sides:
             "connections": connections,
             "seconds": self.stand.seconds,
             "seed": next(self._seeds),
+            "form": form,
         }
         spent = cpu_seconds(side.pid)
         with helpers("load", 1) as (helper,):

@@ -57,3 +57,34 @@ def test_an_empty_registry_keeps_nothing_of_certificates_it_has_seen() -> None:
     registry.discard(ALPHA, transport)
 
     assert registry._by_thumbprint == {}
+
+
+def test_what_the_kernel_holds_for_a_cut_connection_is_never_delivered() -> None:
+    registry = ConnectionRegistry()
+    page = b"x" * 2_000_000
+
+    async def story() -> bytes:
+        is_written = asyncio.Event()
+
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert isinstance(writer.transport, asyncio.Transport)
+            registry.add(ALPHA, writer.transport)
+            writer.write(page)
+            is_written.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await is_written.wait()
+            registry.cut(lambda _thumbprint: False)
+            await asyncio.sleep(0.05)
+            read = b""
+            try:
+                while chunk := await reader.read(65536):
+                    read += chunk
+            except ConnectionResetError:
+                writer.close()
+                return read
+            raise AssertionError("the connection ended as if the answer were whole")
+
+    assert len(asyncio.run(story())) < len(page)

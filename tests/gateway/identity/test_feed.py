@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,6 +45,17 @@ class StoppedDay(SystemClock):
     @override
     def now(self) -> datetime:
         return START
+
+
+class TurningDay(SystemClock):
+    """The machine's clock, but for the time of day, which a test sets."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    @override
+    def now(self) -> datetime:
+        return self.at
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +280,22 @@ def _acknowledgements(lender: Lender, worker: object) -> list[tuple[object, ...]
     return lender.query(
         "SELECT 1 FROM casegate.trust_acknowledgement WHERE worker_id = %s", (worker,)
     )
+
+
+def test_a_connection_is_cut_at_the_end_of_its_term_however_young_it_is(lender: Lender) -> None:
+    async def story() -> None:
+        ends_at = START + timedelta(days=60)
+        clock, registry = TurningDay(ends_at - timedelta(seconds=0.05)), ConnectionRegistry()
+        ended, refused = FakeTransport(), FakeTransport()
+        async with _heard(lender, clock, registry):
+            now = asyncio.get_running_loop().time()
+            registry.add(lender.thumbprints["alpha"], ended, at=now)
+            # One that was refused from the start may still read why.
+            registry.add(b"\x09" * 32, refused, at=now)
+            await asyncio.sleep(0.2)
+            assert not ended.is_aborted
+            clock.at = ends_at
+            await _eventually(lambda: ended.is_aborted, 0.3)
+            assert not refused.is_aborted
+
+    asyncio.run(story())

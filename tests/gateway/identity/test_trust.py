@@ -149,3 +149,38 @@ def test_a_connection_is_not_live_once_its_certificate_vendor_or_contract_is_not
     changes: dict[str, Any],
 ) -> None:
     assert not _view(replace(VENDOR, **changes)).is_live(KNOWN, NOW)
+
+
+def test_an_ended_contract_is_named_before_the_revocation_that_it_brought() -> None:
+    ended = replace(VENDOR, contract_status="ended", status="revoked")
+
+    assert _vendor_code(ended) == "CONTRACT_ENDED"
+    assert not _view(ended).is_live(KNOWN, NOW)
+
+
+def test_the_view_knows_the_next_moment_at_which_somebody_has_to_leave() -> None:
+    by_contract = replace(VENDOR, not_after=NOW + 90 * DAY)
+    by_certificate = replace(VENDOR, thumbprint=STRANGER, not_after=NOW + 3 * DAY)
+    revoked = replace(VENDOR, thumbprint=b"\x03" * 32, not_after=NOW + DAY, status="revoked")
+    staff = replace(STAFF, thumbprint=b"\x04" * 32, not_after=NOW + 7 * DAY)
+    view = TrustView(1, [by_contract, by_certificate, revoked, staff])
+
+    assert view.next_end(NOW) == NOW + 3 * DAY
+    assert view.next_end(NOW + 3 * DAY) == NOW + 7 * DAY
+    assert view.next_end(NOW + 7 * DAY) == NOW + 60 * DAY
+    assert view.next_end(NOW + 60 * DAY) is None
+
+
+def test_a_closing_credential_lives_from_the_end_until_the_closing_time() -> None:
+    closing = replace(
+        VENDOR,
+        scope="closing",
+        contract_status="purge_pending",
+        ends_at=NOW - DAY,
+        closing_until=NOW + DAY,
+    )
+
+    assert _view(closing).vendor(KNOWN, NOW).valid_until == NOW + DAY
+    assert _view(closing).next_end(NOW) == NOW + DAY
+    for status in ("active", "purged"):
+        assert _vendor_code(replace(closing, contract_status=status)) == "CONTRACT_ENDED"

@@ -1,0 +1,70 @@
+"""The clockwork process: what happens by itself at its time, the end of contracts first of all.
+
+Reads stop at the instant in every worker, from the term in its view of trust. What this process
+adds is the rest of the end, within seconds of it. Each host runs one; two do no harm.
+"""
+
+import signal
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import GatewayError
+from gateway.logs import configure_logs, logger
+from gateway.office import Office
+from gateway.settings import load_settings
+from gateway.store.database import Database
+
+ROUND_SECONDS = 15.0
+# Past the end and not before it, and no busy loop where clocks differ a little.
+_AFTER_SECONDS = 0.05
+_AGAIN_SECONDS = 1.0
+
+
+class TimeKeeper(Protocol):
+    """What a round asks: offboarding.desk.OffboardingDesk fits."""
+
+    def keep_time(self) -> int:
+        """Does what is due; returns how much that was.
+
+        Raises:
+            GatewayError, psycopg.Error: what is due stays due; call again.
+        """
+        ...
+
+    def next_end(self) -> datetime | None:
+        """When the next running contract's term is over; raises like keep_time."""
+        ...
+
+
+def run_clockwork(config: Path, owner_url: str) -> None:
+    """Makes a round every 15 s, and one at each end of a contract, until SIGTERM."""
+    configure_logs()
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    clock = SystemClock()
+    desk = Office(Database(owner_url, load_settings(config)), clock).offboarding()
+    while not stopping.is_set():
+        stopping.wait(make_round(desk, clock))
+
+
+def make_round(desk: TimeKeeper, clock: Clock) -> float:
+    """Does what is due and returns for how many seconds nothing else will be."""
+    try:
+        done = desk.keep_time()
+        following = desk.next_end()
+    except (GatewayError, psycopg.Error) as error:
+        logger().error("clockwork.stuck", error_type=type(error).__name__)
+        return _AGAIN_SECONDS
+    if done:
+        logger().info("clockwork.done", count=done)
+    if following is None:
+        return ROUND_SECONDS
+    left = (following - clock.now()).total_seconds()
+    # An end that stays due was tried in vain: not again at once.
+    return _AGAIN_SECONDS if left <= 0 else min(ROUND_SECONDS, left + _AFTER_SECONDS)
