@@ -9,28 +9,44 @@ from gateway.errors import GatewayError
 from gateway.http.problems import INTERNAL, Problem, problem_of
 from gateway.masking import errors as masking_errors
 from gateway.portfolio.errors import PortfolioError, PortfolioFileError
-from keys.errors import KeyManagementError
+from keys.errors import KeyManagementError, RequestRefusedError
 from policies.errors import PolicyError
 
 TEXT = "张三 13812345678"
 STATUS = {
+    errors.ApprovalRefusedError: 409,
     errors.NotFoundError: 404,
     errors.AlreadyExistsError: 409,
     errors.RequestInvalidError: 422,
     errors.RoleNotAllowedError: 403,
     errors.ReleaseDeniedError: 403,
+    errors.QuotaUsedError: 429,
     errors.CredentialRefusedError: 401,
     errors.TokenRefusedError: 401,
     errors.ClientRefusedError: 400,
+    errors.EnrolmentRefusedError: 400,
+    errors.ProxyRefusedError: 400,
+    RequestRefusedError: 400,
     errors.TrustStaleError: 503,
     errors.DatabaseUnavailableError: 503,
     PortfolioFileError: 422,
     AuditUnavailableError: 503,
 }
 # The messages of these are sentences for the caller; no other class's message may leave.
-SPEAKING = {errors.AlreadyExistsError, errors.RequestInvalidError, PortfolioFileError}
+SPEAKING = {
+    errors.ApprovalRefusedError,
+    errors.AlreadyExistsError,
+    errors.RequestInvalidError,
+    PortfolioFileError,
+    errors.EnrolmentRefusedError,
+    RequestRefusedError,
+}
 # How to make those that want more than a message.
 ARGUMENTS: dict[type[Exception], tuple[object, ...]] = {
+    errors.ApprovalRefusedError: ("APPROVAL_MISSING", TEXT),
+    errors.EnrolmentRefusedError: ("SOME_CODE", TEXT),
+    RequestRefusedError: ("KEY_WEAK", TEXT),
+    errors.ProxyRefusedError: ("PROXY_HEADER_INVALID", "TWO_HEADERS"),
     errors.TokenRefusedError: ("TOKEN_EXPIRED", "expired"),
     errors.ClientRefusedError: ("invalid_request", "SCHEMA_INVALID"),
     errors.ReleaseDeniedError: ("PURPOSE_MISSING",),
@@ -67,7 +83,7 @@ def test_every_error_has_a_row_or_becomes_the_bare_500(kind: type[Exception]) ->
         return  # a cell's refusal becomes a row error and never travels
     problem = problem_of(_made(kind))
 
-    expected = STATUS.get(kind)
+    expected = next((STATUS[base] for base in kind.__mro__ if base in STATUS), None)
     if expected is None:
         assert problem is INTERNAL
     else:
@@ -143,6 +159,25 @@ def test_what_the_router_refuses_has_a_code_and_none_of_its_text(status: int, co
 )
 def test_a_refused_token_is_challenged_as_in_rfc_6750(code: str, challenge: str) -> None:
     assert problem_of(errors.TokenRefusedError(code, "expired")).challenge == challenge
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("CRED_REVOKED", "certificate-revoked"),
+        ("CRED_EXPIRED", "certificate-expired"),
+        ("VENDOR_NOT_ACTIVE", "vendor-not-active"),
+        ("CONTRACT_ENDED", "contract-ended"),
+        ("CRED_UNKNOWN", None),
+    ],
+)
+def test_tokens_end_with_their_certificate_and_the_challenge_says_so(
+    code: str, says: str | None
+) -> None:
+    challenge = problem_of(errors.CredentialRefusedError(code)).challenge
+
+    ended = f', error="invalid_token", error_description="{says}"' if says else ""
+    assert challenge == f'Bearer realm="casegate"{ended}'
 
 
 @pytest.mark.parametrize(("error", "status"), [("invalid_client", 401), ("invalid_request", 400)])
