@@ -206,7 +206,7 @@ class PortfolioImport:
         found = self._connection.execute(
             "SELECT 1 FROM casegate.contract k JOIN casegate.vendor v USING (vendor_id)"
             " WHERE k.contract_id = %s AND k.vendor_id = %s AND v.status = 'active'"
-            " AND k.starts_at <= %s AND k.ends_at > %s",
+            " AND k.status = 'active' AND k.starts_at <= %s AND k.ends_at > %s",
             (self._contract_id, self._vendor_id, self._clock.now(), self._clock.now()),
         ).fetchone()
         if found is None:
