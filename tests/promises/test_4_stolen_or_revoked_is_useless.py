@@ -14,11 +14,12 @@ import jwt
 import orjson
 import psycopg
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from psycopg import sql
 
-from gateway.app import token_authority
+from gateway.installation import token_authority
 from gateway.operations.registration import register_contract
 from keys.authority import new_authority
 from keys.secret import read_private_file
@@ -206,7 +207,9 @@ def test_an_expired_token_is_refused(fortress: Fortress) -> None:
     token, lifetime = token_authority(settings).mint(
         client_id="alpha",
         contract_id="alpha-2026",
-        thumbprint=certificate_thumbprint(ssl.PEM_cert_to_DER_cert(pem.decode())),
+        thumbprint=certificate_thumbprint(
+            x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+        ),
         now=CLOCK.now() - timedelta(seconds=600),
         not_after=CLOCK.now() + timedelta(days=1),
     )

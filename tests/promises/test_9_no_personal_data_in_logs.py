@@ -132,8 +132,9 @@ def pull_and_provoke(installation: Installation, sinks: Sinks) -> None:
         sinks.refusal(client.post(token, content=f"{MARK}={MOBILE}&{ASCII_MARK}".encode()))
         sinks.refusal(client.post(token, json={MARK: MOBILE}))
         sinks.refusal(client.post(token, data={"grant_type": [MARK, MARK]}))
-        extra = {**grant, "scope": MARK, "resource": MOBILE, ASCII_MARK: ID_NUMBER}
-        assert client.post(token, data=extra).status_code == 200
+        sinks.refusal(client.post(token, data={**grant, "scope": MARK}))
+        sinks.refusal(client.post(token, data={**grant, "resource": MOBILE}))
+        assert client.post(token, data={**grant, ASCII_MARK: ID_NUMBER}).status_code == 200
 
 
 def ask_every_route(installation: Installation, sinks: Sinks) -> None:

@@ -31,6 +31,7 @@ class Wire:
     port: int
     context: ssl.SSLContext
     receive_buffer: int | None = None
+    session: ssl.SSLSession | None = None
     socket: ssl.SSLSocket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,7 +41,9 @@ class Wire:
         plain.settimeout(8)
         try:
             plain.connect(("127.0.0.1", self.port))
-            self.socket = self.context.wrap_socket(plain, server_hostname="localhost")
+            self.socket = self.context.wrap_socket(
+                plain, server_hostname="localhost", session=self.session
+            )
         except OSError:
             plain.close()
             raise

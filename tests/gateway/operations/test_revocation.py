@@ -7,8 +7,8 @@ import pytest
 from cryptography.x509 import ReasonFlags
 
 from gateway.errors import NotFoundError
-from gateway.operations import revocation
-from gateway.operations.revocation import RevocationEffect
+from gateway.operations import effect as effects
+from gateway.operations.effect import RevocationEffect
 from tests.gateway.store.lender import ACTOR, Lender
 
 REASON = ReasonFlags.key_compromise
@@ -144,7 +144,7 @@ def test_the_effect_counts_acknowledgements_and_cut_connections(lender: Lender) 
 def test_a_worker_that_does_not_answer_leaves_the_revocation_incomplete(
     lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation, "ACKNOWLEDGE_TIME", timedelta(seconds=0.1))
+    monkeypatch.setattr(effects, "ACKNOWLEDGE_TIME", timedelta(seconds=0.1))
     _worker(lender, epoch=10_000)
     _worker(lender)
 
