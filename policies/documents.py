@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import NoReturn, TypeVar
 
 import yaml
+from typing_extensions import override
 
 from policies.errors import PolicyFileError
 
@@ -57,6 +58,18 @@ def quoted(text: str) -> str:
     A case file handed in by mistake must not be quoted back into a log.
     """
     return f"`{text}`" if _PLAIN_NAME.fullmatch(text) else "(text that is not a plain name)"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file; `line` counts from 1."""
+
+    file: str
+    line: int
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ class PolicyError(Exception):
     │   ├── UnknownFieldError    the catalogue has no such field
     │   ├── TooWideError         the catalogue allows less
     │   └── WrongFormError       the form is missing, needless, or not for this field
+    ├── ParametersUnsetError     the company has not decided a parameter: nothing is activated
     └── NaiveTimeError           a time without an offset was handed in
 
     Messages hold field names, levels and file positions; no rule ever sees a case.
@@ -55,3 +56,14 @@ class WrongFormError(RuleError):
 
 class NaiveTimeError(PolicyError):
     """A time without an offset cannot be compared with a contract's term."""
+
+
+class ParametersUnsetError(PolicyError):
+    """Parameters that only the company can decide are unset; `names` lists them."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        super().__init__(
+            "PARAMETER_UNSET: no policy is activated while these are undecided:"
+            f" {', '.join(names)}. Way out: decide each in parameters.yaml."
+        )

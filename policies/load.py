@@ -2,67 +2,127 @@
 
 import functools
 import importlib.resources
-import ipaddress
-import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
-from policies.documents import Document, Node, Scalar, parse_document, read_document
-from policies.errors import PolicyFileError, RuleError
-from policies.fields import (
-    FORM_WORDS,
-    LEVEL_WORDS,
-    FieldCatalog,
-    Stage,
-    load_field_catalog,
-)
-from policies.model import (
-    DataScope,
-    FieldRule,
-    Network,
-    PolicyBundle,
-    Term,
-    VendorPolicy,
-    verify_rule,
-)
+from policies.contracts import verify_within
+from policies.documents import Document, Place, parse_document
+from policies.elements import SHANGHAI, identifier_of, moment_of, networks_of, purposes_of, term_of
+from policies.errors import PolicyFileError
+from policies.fields import FieldCatalog, FieldType, Level, Stage, load_field_catalog
+from policies.library import Library, library_of, policy_files, read_library, read_text
+from policies.limits import LIMIT_KEYS, NumberHandling, limits_of
+from policies.model import DataScope, PolicyBundle, VendorPolicy
+from policies.packs import verify_lawful
+from policies.profiles import inherited_stages
+from policies.rules import StageLines
 
-# China has kept one offset without summer time since 1992, so no time-zone database is needed.
-SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+__all__ = [
+    "SHANGHAI",
+    "LoadedPolicy",
+    "bundle_of",
+    "load_bundle",
+    "load_folder",
+    "load_packaged_bundle",
+    "load_policy",
+    "moment_of",
+    "packaged_directory",
+    "read_policy",
+    "reread_policy",
+]
 
-_REQUIRED = ("policy", "vendor", "contract", "term", "purposes", "stages")
-_KEYS = frozenset({*_REQUIRED, "networks"})
-_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(_DATE.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
-_RULE_WORDS = 2
+PARAMETERS_FILE = "parameters.yaml"
+
+_REQUIRED = ("policy", "vendor", "contract", "term", "purposes")
+POLICY_KEYS = frozenset({*_REQUIRED, "inherits", "wider", "stages", "networks"}) | LIMIT_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy with where it comes from.
+
+    `stages` are its lines, those of its profile among them, each with its file and line; `text` is
+    the file as written; `sources` are the texts of profiles, contract and packs that it stands on,
+    by path: together they give the same policy again.
+    """
+
+    policy: VendorPolicy
+    stages: StageLines
+    file: str
+    text: str
+    sources: dict[str, str]
+
+
+def packaged_directory() -> Traversable:
+    """Where the policies that come with the package are."""
+    return importlib.resources.files("policies")
 
 
 @functools.cache
 def load_packaged_bundle() -> PolicyBundle:
     """Return the bundle of the policies that come with the package, read once."""
-    return load_bundle(importlib.resources.files("policies").joinpath("vendors"))
+    return load_bundle(packaged_directory())
 
 
 def load_bundle(directory: Traversable, catalog: FieldCatalog | None = None) -> PolicyBundle:
-    """Read every *.yaml and *.yml of a directory (a pathlib.Path will do).
+    """Read every policy of a directory; see load_folder."""
+    return bundle_of((loaded.file, loaded.policy) for loaded in load_folder(directory, catalog))
 
-    One wrong file refuses the bundle: PolicyFileError. Nothing is loaded half.
+
+def load_folder(
+    directory: Traversable, catalog: FieldCatalog | None = None
+) -> tuple[LoadedPolicy, ...]:
+    """Read every *.yaml and *.yml of a directory (a pathlib.Path will do), or of its `vendors/`.
+
+    Profiles, contracts and packs are in the folders of these names below it. One wrong file
+    refuses them all: PolicyFileError. Nothing is loaded half.
     """
-    try:
-        found = sorted(
-            (entry for entry in directory.iterdir() if _is_policy_name(entry.name)),
-            key=lambda entry: entry.name,
-        )
-    except OSError as error:
-        raise PolicyFileError(
-            directory.name, 0, "The folder cannot be read.", "Check its name and permissions."
-        ) from error
     catalog = catalog or load_field_catalog()
-    return bundle_of(
-        (entry.name, policy_of(read_document(entry, entry.name), catalog)) for entry in found
+    library = read_library(directory, catalog)
+    vendors = directory.joinpath("vendors")
+    place = vendors if vendors.is_dir() else directory
+    found = tuple(
+        read_policy(read_text(entry, entry.name), entry.name, library)
+        for entry in policy_files(place)
+        if entry.name != PARAMETERS_FILE
     )
+    bundle_of((loaded.file, loaded.policy) for loaded in found)
+    return found
+
+
+def read_policy(text: str, file: str, library: Library) -> LoadedPolicy:
+    """Read one policy and hold it against its contract and the law packs.
+
+    PolicyFileError when it cannot be accepted, when nothing was signed, or when it is wider than
+    what was signed or than a pack in force allows.
+    """
+    document = parse_document(text.encode(), file)
+    policy, stages = _policy_of(document, library)
+    contract = library.contract(policy.vendor, policy.contract)
+    places = {key.text: Place(file, key.line) for key, _node in document.root.entries}
+    places[""] = Place(file, document.root.line)
+    if contract is None:
+        document.fail(
+            places["contract"].line,
+            "There is no signed contract of this name with this vendor.",
+            f"Write contracts/{policy.contract}.yaml from the signed paper.",
+        )
+    verify_within(policy, stages, places, contract)
+    verify_lawful(stages, policy.term, library.packs)
+    sources = {
+        path: content
+        for path, content in library.texts.items()
+        if path == contract.file or not path.startswith("contracts/")
+    }
+    return LoadedPolicy(policy, stages, file, text, sources)
+
+
+def reread_policy(
+    text: str, file: str, sources: dict[str, str], catalog: FieldCatalog
+) -> LoadedPolicy:
+    """Read a policy again from what LoadedPolicy kept; PolicyFileError as read_policy."""
+    return read_policy(text, file, library_of(sources, catalog))
 
 
 def bundle_of(policies: Iterable[tuple[str, VendorPolicy]]) -> PolicyBundle:
@@ -84,129 +144,46 @@ def bundle_of(policies: Iterable[tuple[str, VendorPolicy]]) -> PolicyBundle:
 
 
 def load_policy(data: bytes, file: str, catalog: FieldCatalog | None = None) -> VendorPolicy:
-    """Read one policy from the bytes of its file; PolicyFileError when it cannot be accepted."""
-    return policy_of(parse_document(data, file), catalog or load_field_catalog())
+    """Read one policy against the catalogue alone, without profiles, contract and packs.
+
+    For tools that look at a single file; what releases cases goes through read_policy.
+    PolicyFileError when it cannot be accepted.
+    """
+    library = Library(catalog or load_field_catalog(), {}, {}, (), {})
+    return _policy_of(parse_document(data, file), library)[0]
 
 
-def policy_of(document: Document, catalog: FieldCatalog) -> VendorPolicy:
-    """Read one policy from its document; PolicyFileError when it cannot be accepted."""
-    entries = document.entries(document.root, known=_KEYS, what="a policy")
+def _policy_of(document: Document, library: Library) -> tuple[VendorPolicy, StageLines]:
+    entries = document.entries(document.root, known=POLICY_KEYS, what="a policy")
     parts = {key: document.required(entries, key, line=document.root.line) for key in _REQUIRED}
-    return VendorPolicy.of(
-        policy_id=_identifier(document, parts["policy"], "`policy`"),
-        vendor=_identifier(document, parts["vendor"], "`vendor`"),
-        contract=_identifier(document, parts["contract"], "`contract`"),
-        term=_term(document, parts["term"]),
-        purposes=_purposes(document, parts["purposes"]),
-        networks=_networks(document, entries["networks"]) if "networks" in entries else (),
-        scopes=_scopes(document, parts["stages"], catalog),
+    catalog = library.catalog
+    stages = inherited_stages(document, entries, catalog, library.profiles)
+    limits = limits_of(document, entries)
+    if limits.numbers is NumberHandling.DIAL_TOKEN:
+        _verify_no_number(stages, catalog)
+    policy = VendorPolicy.of(
+        policy_id=identifier_of(document, parts["policy"], "`policy`"),
+        vendor=identifier_of(document, parts["vendor"], "`vendor`"),
+        contract=identifier_of(document, parts["contract"], "`contract`"),
+        term=term_of(document, parts["term"]),
+        purposes=purposes_of(document, parts["purposes"]),
+        networks=networks_of(document, entries["networks"]) if "networks" in entries else (),
+        scopes=tuple(
+            DataScope.of(stage, tuple(line.rule for line in lines.values()), catalog)
+            for stage, lines in stages.items()
+        ),
+        limits=limits,
     )
+    return policy, stages
 
 
-def moment_of(document: Document, node: Node, what: str) -> datetime:
-    """Read a date (its first instant in Asia/Shanghai) or an RFC 3339 time with an offset."""
-    text = document.text(node, what)
-    try:
-        if _DATE.fullmatch(text):
-            return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-        if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    return document.fail(
-        node.line,
-        f"{what} is not a date of this century.",
-        "Write 2026-01-31, or 2026-01-31T18:00:00+08:00.",
-    )
-
-
-def _is_policy_name(name: str) -> bool:
-    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
-
-
-def _identifier(document: Document, node: Node, what: str) -> str:
-    text = document.text(node, what)
-    if not _IDENTIFIER.fullmatch(text):
-        document.fail(
-            node.line,
-            f"{what} is not a plain name.",
-            "Use up to 64 of a-z, 0-9, dot, hyphen and underscore.",
-        )
-    return text
-
-
-def _term(document: Document, node: Node) -> Term:
-    mapping = document.mapping(node, "`term`")
-    entries = document.entries(mapping, known=frozenset({"from", "to"}), what="a term")
-    first = document.required(entries, "from", line=node.line)
-    last = document.required(entries, "to", line=node.line)
-    begins = moment_of(document, first, "`from`")
-    ends = moment_of(document, last, "`to`")
-    if _DATE.fullmatch(document.text(last, "`to`")):
-        # The last day named belongs to the contract.
-        ends += timedelta(days=1)
-    if ends <= begins:
-        document.fail(last.line, "The term ends before it begins.", "Set `to` after `from`.")
-    return Term(begins, ends)
-
-
-def _purposes(document: Document, node: Node) -> frozenset[str]:
-    listed = document.texts(node, "`purposes`")
-    for item in listed:
-        if not _PURPOSE.fullmatch(item.text):
-            document.fail(item.line, "A purpose is not a code.", "Write A-Z, 0-9 and underscore.")
-    if not listed:
-        document.fail(node.line, "No purpose is given.", "Write [DEBT_COLLECTION_TEL].")
-    return frozenset(item.text for item in listed)
-
-
-def _networks(document: Document, node: Node) -> tuple[Network, ...]:
-    networks: list[Network] = []
-    for item in document.texts(node, "`networks`"):
-        try:
-            networks.append(ipaddress.ip_network(item.text))
-        except ValueError:
-            document.fail(
-                item.line,
-                "A network is not in CIDR form, or has bits set outside its mask.",
-                "Write 203.0.113.0/28, or 203.0.113.7/32 for one address.",
+def _verify_no_number(stages: StageLines, catalog: FieldCatalog) -> None:
+    """Where numbers are dialled by a token, no line hands one out."""
+    for field, line in stages.get(Stage.PERMIT, {}).items():
+        if line.rule.level is Level.CLEAR and catalog.field(field).type is FieldType.PHONE:
+            raise PolicyFileError(
+                line.place.file,
+                line.place.line,
+                f"`{field}: clear` hands the number out, but numbers are dialled by a token.",
+                "Use `partial phone_cn`, or write `numbers: reveal_once` with a quota.",
             )
-    if not networks:
-        document.fail(node.line, "The list of networks is empty.", "Name one, or leave it out.")
-    return tuple(networks)
-
-
-def _scopes(document: Document, node: Node, catalog: FieldCatalog) -> tuple[DataScope, ...]:
-    known = frozenset(stage.value for stage in Stage)
-    stages = document.entries(document.mapping(node, "`stages`"), known=known, what="`stages`")
-    if not stages:
-        document.fail(node.line, "No stage is given.", "Write `bulk:`, `permit:` or both.")
-    scopes: list[DataScope] = []
-    for stage in Stage:
-        if stage.value in stages:
-            lines = document.mapping(stages[stage.value], f"`{stage.value}`")
-            rules = tuple(
-                _rule(document, key, value, stage, catalog) for key, value in lines.entries
-            )
-            scopes.append(DataScope.of(stage, rules, catalog))
-    return tuple(scopes)
-
-
-def _rule(
-    document: Document, key: Scalar, value: Node, stage: Stage, catalog: FieldCatalog
-) -> FieldRule:
-    words = document.text(value, "A field's level").split()
-    if len(words) > _RULE_WORDS:
-        document.fail(value.line, "A level has too many words.", "Write `level` or `level form`.")
-    level = document.choice(Scalar(words[0], value.line), LEVEL_WORDS, "a level")
-    form = (
-        document.choice(Scalar(words[1], value.line), FORM_WORDS, "a form")
-        if len(words) == _RULE_WORDS
-        else None
-    )
-    rule = FieldRule(key.text, level, form)
-    try:
-        verify_rule(rule, stage, catalog)
-    except RuleError as error:
-        raise PolicyFileError(document.file, key.line, error.reason, error.way_out) from error
-    return rule

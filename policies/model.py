@@ -10,6 +10,7 @@ import orjson
 
 from policies.errors import NaiveTimeError, TooWideError, WrongFormError
 from policies.fields import FieldCatalog, FieldClass, Form, Level, Stage
+from policies.limits import NO_LIMITS, Limits
 
 __all__ = [
     "DataScope",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 # Part of every digest: a new meaning of the same words must not keep the old digest.
-_DIGEST_LABEL = "casegate/policy/v1"
+_DIGEST_LABEL = "casegate/policy/v2"
 
 Network = IPv4Network | IPv6Network
 
@@ -78,7 +79,8 @@ class VendorPolicy:
     """Everything one vendor may be given under one contract.
 
     `networks` empty means that the policy does not limit addresses. `digest` is the SHA-256 (hex)
-    of the meaning, so comments, order and spelling of times do not change it.
+    of the meaning, so comments, order and spelling of times do not change it. What a profile
+    lends is part of the meaning.
     """
 
     policy_id: str
@@ -89,6 +91,7 @@ class VendorPolicy:
     networks: tuple[Network, ...]
     scopes: tuple[DataScope, ...]
     digest: str
+    limits: Limits = NO_LIMITS
 
     @classmethod
     def of(
@@ -101,6 +104,7 @@ class VendorPolicy:
         purposes: frozenset[str],
         networks: tuple[Network, ...],
         scopes: tuple[DataScope, ...],
+        limits: Limits = NO_LIMITS,
     ) -> "VendorPolicy":
         """Make a policy with its digest computed."""
         content = {
@@ -111,8 +115,10 @@ class VendorPolicy:
             "purposes": sorted(purposes),
             "networks": sorted(str(network) for network in networks),
             "scopes": {scope.stage.value: scope.digest for scope in scopes},
+            "limits": limits.content(),
         }
-        return cls(policy_id, vendor, contract, term, purposes, networks, scopes, _digest(content))
+        digest = _digest(content)
+        return cls(policy_id, vendor, contract, term, purposes, networks, scopes, digest, limits)
 
     def scope(self, stage: Stage) -> DataScope | None:
         """Return what this stage releases, or None when the policy is silent about it."""

@@ -1,28 +1,40 @@
 """Policy decisions and compiled projections, made once for each contract and stage."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
+from gateway.cases.record import JsonValue
 from gateway.errors import ReleaseDeniedError
 from gateway.identity.principal import VendorPrincipal
+from gateway.masking.places import place_of
 from gateway.masking.projection import Projection, compile_projection
 from gateway.masking.pseudonyms import PseudonymKey
 from keys.secret import Secret
 from policies.decide import AccessRequest, Deny, Permit, decide
 from policies.fields import FieldCatalog, Stage
+from policies.limits import SQL_KEYS, HoldRule, Limits, RowConditions, RowKey
 from policies.model import PolicyBundle
 
 DEFAULT_PURPOSE = "DEBT_COLLECTION_TEL"
 
+Covers = Callable[[Mapping[str, JsonValue]], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseProfile:
-    """What one release may carry and what the log says of it."""
+    """What one release may carry and what the log says of it.
+
+    `covers` tells of an open record whether the policy's conditions let it out at all; None where
+    the database has looked at all of them. `pull_cases` is the day's quota, None without one.
+    """
 
     projection: Projection
     policy_digest: str
     profile_digest: str
+    covers: Covers | None = None
+    pull_cases: int | None = None
 
 
 class ReleaseProfiles:
@@ -35,6 +47,16 @@ class ReleaseProfiles:
         self._catalog = catalog
         self._master = pseudonym_master
         self._compiled: dict[tuple[str, str, str], ReleaseProfile] = {}
+
+    @property
+    def bundle(self) -> PolicyBundle:
+        """The policies that decide here."""
+        return self._bundle
+
+    def use(self, bundle: PolicyBundle) -> None:
+        """Decides by other policies from the next request on."""
+        self._compiled = {}
+        self._bundle = bundle
 
     def pseudonym_key(self, vendor_id: str, contract_id: str) -> PseudonymKey:
         """The pseudonym key of a vendor under a contract."""
@@ -65,11 +87,14 @@ class ReleaseProfiles:
         )
         match decide(request, policy):
             case Deny(reason=reason):
-                raise ReleaseDeniedError(reason.value)
+                raise ReleaseDeniedError(reason.value, None if policy is None else policy.digest)
             case Permit() as permit:
-                return self._profile(principal, permit)
+                assert policy is not None
+                return self._profile(principal, permit, policy.limits)
 
-    def _profile(self, principal: VendorPrincipal, permit: Permit) -> ReleaseProfile:
+    def _profile(
+        self, principal: VendorPrincipal, permit: Permit, limits: Limits
+    ) -> ReleaseProfile:
         key = (principal.vendor_id, principal.contract_id, permit.profile_digest)
         profile = self._compiled.get(key)
         if profile is None:
@@ -78,6 +103,37 @@ class ReleaseProfiles:
                 compile_projection(permit.rules, self._catalog, pseudonyms),
                 permit.policy_digest,
                 permit.profile_digest,
+                covering(limits.rows),
+                limits.quotas.pull_cases,
             )
             self._compiled[key] = profile
         return profile
+
+
+def covering(rows: RowConditions) -> Covers | None:
+    """The check of the conditions that only an open record can answer; None if there is none.
+
+    A region is met by a province or a city (广东省 or 广东省深圳市); a case is held when it bears
+    any hold code. An address that names no place meets no condition on the region.
+    """
+    regions = rows.allowed.get(RowKey.REGION)
+    is_hold_free = rows.hold is HoldRule.NONE
+    if regions is None and not is_hold_free:
+        return None
+    wanted = tuple(regions or ())
+
+    def covers(record: Mapping[str, JsonValue]) -> bool:
+        if is_hold_free and record.get("hold_flags"):
+            return False
+        if regions is None:
+            return True
+        address = record.get("home_address")
+        place = place_of(address) if isinstance(address, str) else None
+        return place is not None and place.startswith(wanted)
+
+    return covers
+
+
+def row_words(rows: RowConditions) -> dict[str, list[str]]:
+    """The conditions that the database answers: allowed words by the key's word."""
+    return {key.word: sorted(rows.allowed[key]) for key in SQL_KEYS if key in rows.allowed}

@@ -13,12 +13,13 @@ from audit.log import Receipt
 from gateway.cases.reader import VendorCaseReader
 from gateway.cases.record import JsonValue, StoredCase, open_record
 from gateway.clock import Clock, rfc3339
-from gateway.errors import NotFoundError
+from gateway.errors import NotFoundError, QuotaUsedError
 from gateway.evidence import Evidence
 from gateway.identity.principal import VendorPrincipal
 from gateway.release.cursor import CursorCipher
 from gateway.release.profiles import ReleaseProfile, ReleaseProfiles
 from keys.kek import KeyEncryptionKey
+from policies.elements import SHANGHAI
 from policies.fields import Stage
 
 MAX_PAGE = 500
@@ -76,14 +77,18 @@ class Release:
 
         Raises:
             NotFoundError: not this vendor's, recalled, or unknown: one answer for all three.
-            ReleaseDeniedError: the policy says no.
+            ReleaseDeniedError: the policy says no, or its quota would be passed.
             AuditUnavailableError, DatabaseUnavailableError: nothing was released.
         """
         profile = self._decide(principal, context)
         case = await self._reader.find(principal.vendor_id, principal.contract_id, case_ref)
         if case is None:
             raise NotFoundError("no such case for this vendor")
-        body = orjson.dumps(self._project(case, profile))
+        item = self._project(case, profile)
+        if item is None:
+            raise NotFoundError("no such case for this vendor")
+        body = orjson.dumps(item)
+        await self._take(principal, profile, 1)
         receipt = await self._log(principal, context, profile, [case], body)
         return Released(body, receipt)
 
@@ -99,9 +104,12 @@ class Release:
     ) -> Released:
         """A page of cases in the order of their assignment, as JSON or as NDJSON lines.
 
+        A page is shorter than asked for where the policy's conditions leave cases out that only
+        an open record shows.
+
         Raises:
             RequestInvalidError: the cursor is not one of this listing.
-            ReleaseDeniedError: the policy says no.
+            ReleaseDeniedError: the policy says no, or its quota would be passed.
             AuditUnavailableError, DatabaseUnavailableError: nothing was released.
         """
         profile = self._decide(principal, context)
@@ -118,7 +126,10 @@ class Release:
         if len(cases) > limit:
             cases = cases[:limit]
             following = self._cursors.seal(str(cases[-1].sequence), listing=listing)
-        items = [self._project(case, profile) for case in cases]
+        projected = [(case, self._project(case, profile)) for case in cases]
+        cases = [case for case, item in projected if item is not None]
+        items = [item for _case, item in projected if item is not None]
+        await self._take(principal, profile, len(items))
         if as_lines:
             body = b"".join(orjson.dumps(item) + NEWLINE for item in items)
         else:
@@ -163,8 +174,25 @@ class Release:
             source=context.source,
         )
 
-    def _project(self, case: StoredCase, profile: ReleaseProfile) -> dict[str, JsonValue]:
+    async def _take(self, principal: VendorPrincipal, profile: ReleaseProfile, cases: int) -> None:
+        """Takes cases off the day's quota, before the log: what is refused is never released."""
+        if profile.pull_cases is None:
+            return
+        is_taken = await self._reader.take(
+            principal.vendor_id,
+            principal.contract_id,
+            day=self._clock.now().astimezone(SHANGHAI).date(),
+            cases=cases,
+            most=profile.pull_cases,
+        )
+        if not is_taken:
+            raise QuotaUsedError(profile.policy_digest)
+
+    def _project(self, case: StoredCase, profile: ReleaseProfile) -> dict[str, JsonValue] | None:
+        """What leaves of a case; None where the policy's conditions do not cover it."""
         record = open_record(case, self._kek)
+        if profile.covers is not None and not profile.covers(record):
+            return None
         # What the gateway knows of the case itself; a column of the file cannot stand in for it.
         record["case_ref"] = case.case_id.hex
         record["assignment_id"] = case.assignment_id

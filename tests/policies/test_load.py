@@ -23,6 +23,16 @@ stages:
     case_ref: pseudonym
     case_status: clear
 """
+SIGNED = """\
+contract: alpha-2026
+vendor: alpha
+signed: 2025-12-18
+document_sha256: aec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f
+term: { from: 2026-01-01, to: 2027-12-31 }
+purposes: [DEBT_COLLECTION_TEL]
+stages:
+  bulk: { full_name: partial name, case_ref: pseudonym, case_status: clear }
+"""
 K3_NAMES = [field.name for field in load_field_catalog() if field.field_class is FieldClass.K3]
 
 
@@ -181,6 +191,8 @@ def test_the_digest_follows_the_meaning_and_not_the_spelling() -> None:
 
 
 def test_two_files_for_one_contract_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "alpha.yaml").write_text(SIGNED, encoding="utf-8")
     (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "b.yml").write_text(GOOD, encoding="utf-8")
 
@@ -189,6 +201,8 @@ def test_two_files_for_one_contract_are_refused(tmp_path: Path) -> None:
 
 
 def test_one_wrong_file_refuses_the_whole_bundle(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "alpha.yaml").write_text(SIGNED, encoding="utf-8")
     (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "b.yaml").write_text("vendor: beta\n", encoding="utf-8")
 

@@ -1,0 +1,1 @@
+"""Policies in their versions: proposed, approved by a second person, in force, and over."""
