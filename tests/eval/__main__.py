@@ -1,4 +1,4 @@
-"""Measures recall and over-masking of names and addresses: `python -m tests.eval [--ner DIR]`."""
+"""Measures recall and over-masking of free text: `python -m tests.eval [--part P] [--ner DIR]`."""
 
 import argparse
 import time
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gateway.redaction.tier import NameModels, NameTier
 from tests.eval import carried_addresses, english_notes, public_sets, sample_portfolio
+from tests.eval.number_tables import print_number_tables
 from tests.eval.rows import EvalSet, Find
 from tests.eval.scores import Score, score
 
@@ -23,6 +24,10 @@ def main() -> None:
     """Prints the tables; a missed goal is a result, not a failure."""
     options = _parse()
     console = Console(width=110)
+    if options.part != "names":
+        print_number_tables(console, options.show)
+    if options.part == "numbers":
+        return
     tiers: list[tuple[str, Find]] = [
         (models.value, NameTier(models).find) for models in options.models
     ]
@@ -88,6 +93,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.add_argument("--ner", type=Path, help="directory of the public sets")
     parser.add_argument("--show", type=int, default=0, help="print so many misses of each set")
+    parser.add_argument("--part", choices=("all", "names", "numbers"), default="all")
     parser.add_argument(
         "--models",
         type=lambda text: [NameModels(name) for name in text.split(",")],
