@@ -26,7 +26,7 @@ serve: $(STAMP) ## Run a sandbox under var/sandbox until Ctrl-C
 
 test: $(STAMP) ## Run all tests with coverage
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -45,6 +45,7 @@ class EventType(StrEnum):
     POLICY_LOADED = "policy.loaded"
     POLICY_REFUSED = "policy.refused"
     POLICY_ACTIVATED = "policy.activated"
+    POLICY_EXPLAINED = "policy.explained"
     KEY_ROTATED = "key.rotated"
     KEY_LOADED = "key.loaded"
     POLICY_WITHDRAWN = "policy.withdrawn"

@@ -12,8 +12,11 @@ class GatewayError(Exception):
     ├── RequestInvalidError       a parameter is malformed or out of bounds
     ├── RoleNotAllowedError       the staff member's role does not cover this
     ├── ApprovalRefusedError      a second person has to approve, or has not (carries a code)
+    ├── EnrolmentRefusedError     no invitation, certificate or renewal (carries a code)
     ├── ReleaseDeniedError        the policy says no (carries a deny code)
+    │   └── QuotaUsedError        the day's quota of the policy is used up
     ├── CredentialRefusedError    the certificate is not acceptable (carries a deny code)
+    ├── ProxyRefusedError         a forwarded certificate is not acceptable (carries a code)
     ├── TokenRefusedError         the access token is not acceptable
     ├── ClientRefusedError        the token endpoint refuses the client (RFC 6749, 5.2)
     └── TrustStaleError           revocations have not been heard for too long
@@ -66,12 +69,28 @@ class ApprovalRefusedError(GatewayError):
         self.code = code
 
 
-class ReleaseDeniedError(GatewayError):
-    """The policy says no."""
+class EnrolmentRefusedError(GatewayError):
+    """No invitation, certificate or renewal is given; the message is for whoever asked."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ReleaseDeniedError(GatewayError):
+    """The policy says no; `policy` is its digest for the log, None where there is no policy."""
+
+    def __init__(self, code: str, policy: str | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.policy = policy
+
+
+class QuotaUsedError(ReleaseDeniedError):
+    """The day's quota would be passed; nothing of the request was released."""
+
+    def __init__(self, policy: str) -> None:
+        super().__init__("RATE_LIMIT", policy)
 
 
 class CredentialRefusedError(GatewayError):
@@ -80,6 +99,20 @@ class CredentialRefusedError(GatewayError):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class ProxyRefusedError(GatewayError):
+    """A certificate header comes from where none may, or is not what a proxy has to send.
+
+    `reason` is one word for the log; the caller hears the code alone.
+    """
+
+    code = "PROXY_HEADER_FORBIDDEN"
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.reason = reason
 
 
 class TokenRefusedError(GatewayError):

@@ -8,18 +8,39 @@ from pathlib import Path
 import psycopg
 from cryptography.x509 import ReasonFlags
 
+from audit.entry import EventType
 from gateway.clock import Clock
+from gateway.evidence import record_with_change
 from gateway.http.company import CompanyUseCases
-from gateway.installation import read_key, release_profiles
-from gateway.operations.revocation import RevocationEffect, revoke_certificate, revoke_vendor
+from gateway.identity.principal import StaffRole
+from gateway.installation import (
+    kek_keys,
+    offboarding_means,
+    policies_directory,
+    read_key,
+    release_profiles,
+)
+from gateway.offboarding.desk import OffboardingDesk
+from gateway.operations.effect import RevocationEffect
+from gateway.operations.onboarding import OnboardingDesk
+from gateway.operations.shutting_out import ShuttingOutDesk
 from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import LogPage, LogQuery, search_log
 from gateway.oversight.verification import read_checkpoint
 from gateway.portfolio.erasure import Erasure, ErasureReason, count_cases, erase_person
 from gateway.portfolio.finding import commitments_of_person
 from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImport, Progress
+from gateway.release.explanation import (
+    FieldExplanation,
+    explain_record,
+    read_assigned,
+    whole_record,
+)
+from gateway.scopes.desk import ScopeDesk
 from gateway.store.database import Database, connect
-from keys.kek import LocalKeyEncryptionKey
+from keys.kek import KeyRing, LocalKeyEncryptionKey
+from policies.fields import Stage, load_field_catalog
+from policies.load import LoadedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +69,12 @@ class Office:
             import_file=lambda path, vendor, contract, actor: self.import_file(
                 path, vendor, contract, actor=actor, rejects=path.with_suffix(".rejected.csv")
             ),
-            revoke_vendor=lambda vendor, reason, actor: self.revoke_vendor(
-                vendor, reason, actor=actor
-            ),
-            revoke_certificate=lambda thumbprint, reason, actor: self.revoke_certificate(
-                thumbprint, reason, actor=actor
-            ),
             search=lambda query, actor: self.search(query, actor=actor),
             checkpoint=lambda actor: self.checkpoint(actor=actor),
             desk=self.desk(),
+            onboarding=self.onboarding(),
+            offboarding=self.offboarding(),
+            shutting_out=self.shutting_out(),
         )
 
     def import_file(
@@ -87,30 +105,77 @@ class Office:
                 actor=actor,
             ).run(path, rejects=rejects, progress=progress)
 
+    def shutting_out(self) -> ShuttingOutDesk:
+        """Revocation and suspension; see operations.shutting_out."""
+        return ShuttingOutDesk(self.connection, self.clock, self.database.settings)
+
     def revoke_vendor(self, vendor: str, reason: ReasonFlags, *, actor: str) -> RevocationEffect:
         """Shuts a vendor out; see operations.revocation."""
-        with self.connection() as connection:
-            return revoke_vendor(
-                connection, vendor, reason=reason, actor=actor, at=self.clock.now()
-            )
+        return self.shutting_out().revoke_vendor(vendor, reason, actor=actor)
 
     def revoke_certificate(
         self, thumbprint: bytes, reason: ReasonFlags, *, actor: str
     ) -> RevocationEffect:
         """Revokes one certificate; see operations.revocation."""
-        with self.connection() as connection:
-            return revoke_certificate(
-                connection, thumbprint, reason=reason, actor=actor, at=self.clock.now()
-            )
+        return self.shutting_out().revoke_certificate(thumbprint, reason, actor=actor)
 
     def search(self, query: LogQuery, *, actor: str) -> LogPage:
         """Searches the log; see oversight.search."""
         with self.connection() as connection:
             return search_log(connection, query, actor=actor, at=self.clock.now())
 
+    def onboarding(self) -> OnboardingDesk:
+        """Invitations, enrolments, proposals; see operations.onboarding."""
+        return OnboardingDesk(self.connection, self.clock)
+
+    def scopes(self) -> ScopeDesk:
+        """Policies: proposed, in force, compared, replayed; see scopes.desk."""
+        directory = policies_directory(self.database.settings)
+        return ScopeDesk(self.connection, self.clock, directory)
+
+    def explain_case(
+        self, loaded: LoadedPolicy, case_ref: str, stage: Stage, *, role: StaffRole, actor: str
+    ) -> list[FieldExplanation]:
+        """Why the policy's vendor sees what it sees of one of its cases; noted in the log.
+
+        Raises:
+            NotFoundError: the vendor holds no case of this reference.
+        """
+        settings, policy = self.database.settings, loaded.policy
+        with self.connection() as connection:
+            case = read_assigned(connection, policy.vendor, policy.contract, case_ref)
+            with connection.transaction():
+                record_with_change(
+                    connection,
+                    EventType.POLICY_EXPLAINED,
+                    at=self.clock.now(),
+                    actor=actor,
+                    vendor=policy.vendor,
+                    contract=policy.contract,
+                    policy=policy.digest,
+                    stage=stage.value,
+                    role=role.value,
+                    cases=[case.commitment.hex()],
+                )
+        profiles = release_profiles(settings)
+        return explain_record(
+            whole_record(case, KeyRing(kek_keys(settings))),
+            loaded,
+            stage,
+            catalog=load_field_catalog(),
+            pseudonyms=profiles.pseudonym_key(policy.vendor, policy.contract),
+            role=role,
+        )
+
     def desk(self) -> AuditDesk:
         """The auditor's views of the log; see oversight.desk."""
         return AuditDesk(self.connection, self.clock, self.commitments_of)
+
+    def offboarding(self) -> OffboardingDesk:
+        """The ends of contracts; see offboarding.desk."""
+        return OffboardingDesk(
+            self.connection, lambda: offboarding_means(self.database.settings, self.clock)
+        )
 
     def commitments_of(self, identifier: str) -> tuple[str, ...]:
         """The commitments in hex of all cases, past ones too, of a person by ID or mobile."""

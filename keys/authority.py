@@ -129,11 +129,12 @@ class CertificateAuthority:
         not_after = min(
             not_after, not_before + rules.max_lifetime, self.certificate.not_valid_after_utc
         )
-        if not_after <= not_before:
+        begins = max(not_before - _CLOCK_SKEW, self.certificate.not_valid_before_utc)
+        if not_after <= max(not_before, begins):
             raise CertificateError("a certificate must end after it begins")
         builder = (
             _builder(_subject(common_name), self.certificate.subject, public_key)
-            .not_valid_before(max(not_before - _CLOCK_SKEW, self.certificate.not_valid_before_utc))
+            .not_valid_before(begins)
             .not_valid_after(not_after)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)

@@ -19,7 +19,7 @@ from gateway.clock import SystemClock
 from gateway.office import Office
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, locate_database
-from gateway.trial.sandbox import make_sandbox
+from gateway.trial.sandbox import activate_policies, make_sandbox
 
 
 def free_port() -> int:
@@ -38,12 +38,16 @@ class Installation:
     settings: Settings
 
     @classmethod
-    def make(cls, directory: Path, *, cases: int = 200) -> "Installation":
-        """Makes a sandbox on free ports with its own embedded PostgreSQL."""
+    def make(cls, directory: Path, *, cases: int = 200, enrols: bool = False) -> "Installation":
+        """Makes a sandbox on free ports with its own embedded PostgreSQL.
+
+        `enrols` adds the third listener, and with it a worker.
+        """
         settings = make_sandbox(
             directory,
             vendor_port=free_port(),
             company_port=free_port(),
+            enrolment_port=free_port() if enrols else None,
             clock=SystemClock(),
             cases=cases,
         )
@@ -61,11 +65,20 @@ class Installation:
     def company_url(self) -> str:
         return f"https://localhost:{self.settings.company.port}"
 
+    @property
+    def enrolment_url(self) -> str:
+        assert self.settings.enrolment is not None
+        return f"https://localhost:{self.settings.enrolment.port}"
+
     def database(self) -> Database:
         return locate_database(load_settings(self.config), announce=False)
 
     def office(self) -> Office:
         return Office(self.database(), SystemClock())
+
+    def activate(self) -> None:
+        """Puts in force what the files of policies say now, by two made-up persons."""
+        activate_policies(self.office())
 
     def truth(self) -> list[dict[str, Any]]:
         lines = (self.directory / "truth.ndjson").read_bytes().splitlines()

@@ -1,7 +1,7 @@
 """Reads a vendor's own cases under row-level security."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 import psycopg
@@ -22,6 +22,7 @@ _PAGE = (
 _ASSIGNMENTS = (
     "SELECT assignment_id, created_at, cases FROM casegate.vendor_assignments(%s, %s, %s, %s)"
 )
+_TAKE = "SELECT casegate.take_pull(%s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,16 @@ class VendorCaseReader(Protocol):
         """
         ...
 
+    async def take(
+        self, vendor_id: str, contract_id: str, *, day: date, cases: int, most: int
+    ) -> bool:
+        """Takes cases off a day's quota of `most`, all or none; whether they were had.
+
+        Raises:
+            DatabaseUnavailableError: PostgreSQL does not answer.
+        """
+        ...
+
 
 class PostgresCaseReader:
     """The reader of the vendor listener."""
@@ -97,6 +108,20 @@ class PostgresCaseReader:
                 return await cursor.fetchall()
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             raise DatabaseUnavailableError("assignments cannot be read") from error
+
+    async def take(
+        self, vendor_id: str, contract_id: str, *, day: date, cases: int, most: int
+    ) -> bool:
+        """See VendorCaseReader."""
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    _TAKE, (vendor_id, contract_id, day, cases, most)
+                )
+                row = await cursor.fetchone()
+        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
+            raise DatabaseUnavailableError("a quota cannot be counted") from error
+        return row is not None and bool(row[0])
 
     async def _stored(self, query: str, parameters: tuple[object, ...]) -> list[StoredCase]:
         try:

@@ -55,6 +55,8 @@ def open_record(case: StoredCase, kek: KeyEncryptionKey) -> CaseRecord:
     Raises:
         EnvelopeError: wrong key, a row moved to another case, or altered bytes.
     """
-    plain = open_sealed(case.sealed, case.wrapped_key, kek, context=case.case_id.bytes)
+    plain = open_sealed(
+        case.sealed, case.wrapped_key, kek, context=case.case_id.bytes, kek_id=case.kek_id
+    )
     record: CaseRecord = orjson.loads(plain)
     return record

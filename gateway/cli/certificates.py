@@ -6,7 +6,7 @@ import typer
 from cryptography.x509 import ReasonFlags
 
 from gateway.cli.console import DEFAULT_CONFIG, ConfigOption, JSONOption, actor, open_office
-from gateway.cli.vendors import ReasonOption, tell_effect
+from gateway.cli.effects import ReasonOption, tell_effect
 
 app = typer.Typer(help="Certificates.", no_args_is_help=True)
 _THUMBPRINT_BYTES = 32
@@ -36,5 +36,5 @@ def revoke(
             "64 hex digits, as of: openssl x509 -in client.pem -noout -fingerprint -sha256",
             param_hint="THUMBPRINT",
         )
-    effect = open_office(config).revoke_certificate(digest, reason, actor=actor())
-    tell_effect(effect, f"certificate {digest.hex()[:16]}…", as_json=as_json)
+    effect = open_office(config).shutting_out().revoke_certificate(digest, reason, actor=actor())
+    tell_effect(effect, f"certificate {digest.hex()[:16]}… revoked", as_json=as_json)

@@ -10,8 +10,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from gateway.app import Office
 from gateway.clock import SystemClock
+from gateway.office import Office
 from gateway.settings import load_settings
 from gateway.store.database import locate_database
 

@@ -12,8 +12,15 @@ from gateway.cli import (
     authorities,
     cases,
     certificates,
+    contracts,
+    credentials,
     database,
+    invitations,
+    keys,
+    offboarding,
     policy,
+    policy_versions,
+    proposals,
     redact,
     serve,
     vendors,
@@ -34,13 +41,22 @@ app = typer.Typer(
 )
 serve.add_to(app)
 redact.add_to(app)
+policy_versions.add_to(policy.app)
 app.add_typer(cases.app, name="cases")
 app.add_typer(vendors.app, name="vendor")
+invitations.add_to(vendors.app)
+offboarding.add_to(vendors.app)
+app.add_typer(offboarding.reports, name="report")
+app.add_typer(contracts.app, name="contract")
+app.add_typer(proposals.app, name="proposals")
 app.add_typer(certificates.app, name="cert")
+app.add_typer(credentials.app, name="credential")
+app.add_typer(credentials.systems, name="system")
 app.add_typer(authorities.app, name="ca")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.add_typer(database.app, name="db")
+app.add_typer(keys.app, name="keys")
 
 EXIT_FAILED = 1
 

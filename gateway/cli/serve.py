@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gateway.app import describe_company_api, describe_vendor_api
 from gateway.cli.console import DEFAULT_CONFIG, ConfigOption, JSONOption, err, out, print_json
 from gateway.clock import SystemClock
+from gateway.key_office import KeyOffice
 from gateway.portfolio.sample import write_sample_portfolio
 from gateway.serving.supervisor import Supervisor
 from gateway.settings import load_settings
@@ -34,6 +35,7 @@ def sandbox(
     directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
     vendor_port: PortOption = 8443,
     company_port: PortOption = 8444,
+    enrolment_port: PortOption = 8445,
     as_json: JSONOption = False,
 ) -> None:
     """Make a complete trial installation with two vendors and sample cases."""
@@ -41,13 +43,19 @@ def sandbox(
         directory,
         vendor_port=vendor_port,
         company_port=company_port,
+        enrolment_port=enrolment_port,
         clock=SystemClock(),
         step=lambda text: err.print(f"· {text}"),
     )
     config = settings.directory / "casegate.toml"
     if as_json:
         print_json(
-            {"config": str(config), "vendor_port": vendor_port, "company_port": company_port}
+            {
+                "config": str(config),
+                "vendor_port": vendor_port,
+                "company_port": company_port,
+                "enrolment_port": enrolment_port,
+            }
         )
     else:
         out.print(f"Made. Run it: casegate serve --config {config}", soft_wrap=True)
@@ -66,6 +74,7 @@ def serve(
         settings = settings.model_copy(update={"vendor": vendor})
     database = locate_database(settings)
     migrate(database)
+    KeyOffice(database, SystemClock()).note_ages()
 
     def announce() -> None:
         sys.stdout.write("ready\n")

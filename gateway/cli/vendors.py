@@ -5,23 +5,10 @@ from typing import Annotated
 import typer
 from cryptography.x509 import ReasonFlags
 
-from gateway.cli.console import (
-    DEFAULT_CONFIG,
-    ConfigOption,
-    JSONOption,
-    actor,
-    open_office,
-    out,
-    print_json,
-)
-from gateway.operations.revocation import RevocationEffect
+from gateway.cli.console import DEFAULT_CONFIG, ConfigOption, JSONOption, actor, open_office
+from gateway.cli.effects import ReasonOption, tell_effect, tell_resumption
 
 app = typer.Typer(help="Vendors.", no_args_is_help=True)
-EXIT_FAILED = 1
-
-ReasonOption = Annotated[
-    ReasonFlags, typer.Option("--reason", help="A reason of RFC 5280, 5.3.1.")
-]
 
 
 @app.callback()
@@ -37,33 +24,27 @@ def revoke(
     as_json: JSONOption = False,
 ) -> None:
     """Shut a vendor out: all its certificates, on every worker, open connections included."""
-    effect = open_office(config).revoke_vendor(vendor, reason, actor=actor())
-    tell_effect(effect, f"vendor {vendor}", as_json=as_json)
+    effect = open_office(config).shutting_out().revoke_vendor(vendor, reason, actor=actor())
+    tell_effect(effect, f"vendor {vendor} revoked", as_json=as_json)
 
 
-def tell_effect(effect: RevocationEffect, what: str, *, as_json: bool) -> None:
-    """Prints what a revocation did; exit code 1 when a worker has not acknowledged."""
-    if as_json:
-        print_json(
-            {
-                "credentials": effect.credentials,
-                "workers": effect.workers,
-                "acknowledged": effect.acknowledged,
-                "connections_closed": effect.connections_closed,
-                "seconds": effect.seconds,
-                "complete": effect.is_complete,
-                "log_index": effect.log_index,
-            }
-        )
-    else:
-        took = "" if effect.seconds is None else f" after {effect.seconds * 1000:.0f} ms"
-        out.print(
-            f"{what} revoked: {effect.credentials} certificates,"
-            f" {effect.connections_closed} connections closed,"
-            f" {effect.acknowledged} of {effect.workers} workers acknowledged{took},"
-            f" log entry {effect.log_index}",
-            soft_wrap=True,
-        )
-        if not effect.is_complete:
-            out.print("A worker that has not heard refuses everybody 5 s after it last heard.")
-    raise typer.Exit(0 if effect.is_complete else EXIT_FAILED)
+@app.command("suspend")
+def suspend(
+    vendor: Annotated[str, typer.Argument(help="Vendor id.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Suspend a vendor at once, on every worker."""
+    effect = open_office(config).shutting_out().suspend_vendor(vendor, actor=actor())
+    tell_effect(effect, f"vendor {vendor} suspended", as_json=as_json)
+
+
+@app.command("resume")
+def resume(
+    vendor: Annotated[str, typer.Argument(help="Vendor id.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JSONOption = False,
+) -> None:
+    """Propose to lift a suspension, or lift it when a second person has approved."""
+    outcome = open_office(config).shutting_out().resume_vendor(vendor, actor=actor())
+    tell_resumption(outcome, f"vendor {vendor}", as_json=as_json)

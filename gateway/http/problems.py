@@ -1,6 +1,7 @@
 """Every error as an RFC 9457 problem: the one table from errors to HTTP."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -14,8 +15,11 @@ from gateway.errors import (
     ClientRefusedError,
     CredentialRefusedError,
     DatabaseUnavailableError,
+    EnrolmentRefusedError,
     GatewayError,
     NotFoundError,
+    ProxyRefusedError,
+    QuotaUsedError,
     ReleaseDeniedError,
     RequestInvalidError,
     RoleNotAllowedError,
@@ -23,6 +27,7 @@ from gateway.errors import (
     TrustStaleError,
 )
 from gateway.portfolio.errors import PortfolioFileError
+from keys.errors import RequestRefusedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -63,10 +68,14 @@ _BY_ERROR: dict[type[Exception], tuple[int, str]] = {
     PortfolioFileError: (422, "The case file is refused as a whole."),
     RoleNotAllowedError: (403, "Your role does not cover this."),
     ApprovalRefusedError: (409, "A second person has to approve this."),
+    QuotaUsedError: (429, "The day's quota of cases would be passed; nothing was released."),
     ReleaseDeniedError: (403, "The policy does not allow this release."),
     CredentialRefusedError: (401, "The client certificate is not accepted."),
+    ProxyRefusedError: (400, "The certificate header is not accepted."),
     TokenRefusedError: (401, "The access token is not accepted."),
     ClientRefusedError: (400, "The token request is refused."),
+    EnrolmentRefusedError: (400, "The request for a certificate is refused."),
+    RequestRefusedError: (400, "The signing request is refused."),
     TrustStaleError: (503, "Revocations cannot be heard; nobody is served."),
     DatabaseUnavailableError: (503, "The store does not answer; nothing was released."),
     AuditUnavailableError: (503, "The audit log does not answer; nothing was released."),
@@ -78,9 +87,28 @@ _ROUTING = {
     413: ("BODY_TOO_LARGE", "The body is larger than this route takes."),
 }
 
+# Enrolment's own codes; what is not here is a request that does not do (400).
+_ENROLMENT = {
+    "INVITATION_NOT_ACCEPTED": 401,
+    "ENROLMENT_REJECTED": 403,
+    "INVITATION_USED": 409,
+    "CONTRACT_NOT_RUNNING": 409,
+    "KEY_REUSED": 409,
+    "RENEWED_ALREADY": 409,
+    "RATE_LIMITED": 429,
+}
+
 CODES = {
     **{kind.code: kind for kind in _BY_ERROR if issubclass(kind, GatewayError)},
     "AUDIT_UNAVAILABLE": AuditUnavailableError,
+}
+
+_ENDED = {
+    "CRED_REVOKED": "certificate-revoked",
+    "CRED_SUSPENDED": "certificate-suspended",
+    "CRED_EXPIRED": "certificate-expired",
+    "VENDOR_NOT_ACTIVE": "vendor-not-active",
+    "CONTRACT_ENDED": "contract-ended",
 }
 
 INTERNAL = Problem(500, "INTERNAL", "Something failed here; nothing was released.")
@@ -103,15 +131,30 @@ def problem_of(error: Exception) -> Problem:
         return Problem(error.status_code, code, title, allow=allow)
     if isinstance(error, AuditUnavailableError):
         return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
-    if isinstance(error, ClientRefusedError):
-        status = 401 if error.error == "invalid_client" else 400
-        title = _BY_ERROR[ClientRefusedError][1]
-        return Problem(status, error.code, title, oauth_error=error.error)
+    if isinstance(error, ClientRefusedError | EnrolmentRefusedError | RequestRefusedError):
+        return _by_code(error)
     for kind in type(error).__mro__:
         known = _BY_ERROR.get(kind)
         if known is not None and isinstance(error, GatewayError):
             return Problem(known[0], error.code, _title(error, known[1]), (), _challenge(error))
     return INTERNAL
+
+
+def _by_code(error: ClientRefusedError | EnrolmentRefusedError | RequestRefusedError) -> Problem:
+    """Of errors whose status goes by their code."""
+    if isinstance(error, ClientRefusedError):
+        status = 401 if error.error == "invalid_client" else 400
+        title = _BY_ERROR[ClientRefusedError][1]
+        return Problem(status, error.code, title, oauth_error=error.error)
+    status = _ENROLMENT.get(error.code, _BY_ERROR[type(error)][0])
+    challenge = 'Basic realm="casegate"' if status == HTTPStatus.UNAUTHORIZED else None
+    return Problem(status, error.code, _sentence(error), challenge=challenge)
+
+
+def _sentence(error: Exception) -> str:
+    """The message of an error that is written for whoever asked."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _location(item: Any) -> list[str]:  # noqa: ANN401  # pydantic's own dictionary
@@ -130,11 +173,16 @@ def _title(error: GatewayError, default: str) -> str:
 
 
 def _challenge(error: GatewayError) -> str | None:
-    """The RFC 6750 challenge of a refused token."""
-    if not isinstance(error, TokenRefusedError):
+    """The RFC 6750 challenge of a refused token, or of a certificate that ended with its tokens.
+
+    The description is one of a few stable words, for a client's program to tell the cases apart.
+    """
+    if isinstance(error, CredentialRefusedError):
+        description = _ENDED.get(error.code)
+    elif isinstance(error, TokenRefusedError):
+        description = None if error.code == "TOKEN_MISSING" else error.description
+    else:
         return None
-    if error.code == "TOKEN_MISSING":
+    if not description:
         return 'Bearer realm="casegate"'
-    return (
-        f'Bearer realm="casegate", error="invalid_token", error_description="{error.description}"'
-    )
+    return f'Bearer realm="casegate", error="invalid_token", error_description="{description}"'

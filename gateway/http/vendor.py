@@ -1,6 +1,7 @@
 """The vendor API: listing and single pull of masked cases."""
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
@@ -17,12 +18,13 @@ from keys.secret import Secret
 NDJSON = "application/x-ndjson"
 _NOTE = "text/plain; charset=utf-8"
 _SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
+_CASE_REF = re.compile(r"[A-Z2-7]{26}")
 _CASE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "Exactly the fields of the contract's policy, in their masked forms. Amounts "
     "are bands at this stage; dates are months; references are stable for this contract only.",
     "required": ["case_ref"],
-    "properties": {"case_ref": {"type": "string", "pattern": "^[A-Z2-7]{26}$"}},
+    "properties": {"case_ref": {"type": "string", "pattern": f"^{_CASE_REF.pattern}$"}},
     "additionalProperties": True,
     "example": {
         "case_ref": "K7Q2M5XWZ4T3BNV6YHJCRD2EFA",
@@ -132,8 +134,10 @@ def build_vendor_api(
         case_ref: Annotated[str, Path(description="As a listing gave it.")],
         purpose: Purpose = DEFAULT_PURPOSE,
     ) -> Response:
-        # What was asked for is logged as a keyed commitment: the caller may have typed anything.
-        request.scope["state"]["asked"] = keyed_commitment(asked_key, "asked", case_ref)
+        # A reference that was asked for is logged as a keyed commitment. Anything else that a
+        # caller typed is not: of an identity number even that would outlive the person's erasure.
+        if _CASE_REF.fullmatch(case_ref):
+            request.scope["state"]["asked"] = keyed_commitment(asked_key, "asked", case_ref)
         released = await release.one(
             _principal_of(request), case_ref, _context_of(request, "/v1/cases/{case_ref}", purpose)
         )

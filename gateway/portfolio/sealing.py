@@ -16,6 +16,7 @@ from gateway.portfolio.rows import CaseRow
 from keys.envelope import Sealed
 from keys.kek import KeyEncryptionKey
 from keys.secret import Secret
+from policies.limits import SQL_KEYS
 
 _SALT_BYTES = 16
 COMMITMENT_BYTES = 16
@@ -30,6 +31,26 @@ class RowMacs:
     content: bytes
     person: bytes
     contact: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaseKind:
+    """What sort of case it is, in words of classes K0 and K1; None where the file does not say."""
+
+    project: str | None
+    portfolio: str | None
+    product: str | None
+    stage: str | None
+
+    @classmethod
+    def of(cls, row: CaseRow) -> "CaseKind":
+        """The kind of a row."""
+        words = (row.record.get(key.field) for key in SQL_KEYS)
+        return cls(*(word if isinstance(word, str) else None for word in words))
+
+    def columns(self) -> tuple[str | None, str | None, str | None, str | None]:
+        """The values of `assigned_case` in the order of SQL_KEYS."""
+        return self.project, self.portfolio, self.product, self.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +70,8 @@ class CaseIdentity:
 class SealedRow:
     """A case ready to be stored.
 
-    `case_ref` is what the vendor knows it by; `commitment` (16 bytes) stands for it in the log.
+    `case_ref` is what the vendor knows it by; `commitment` (16 bytes) stands for it in the log;
+    `kind` stays in clear, for the row conditions of policies.
     """
 
     case_id: UUID
@@ -57,6 +79,7 @@ class SealedRow:
     log_salt: bytes
     sealed: Sealed
     commitment: bytes
+    kind: CaseKind
 
 
 class RowSealer:
@@ -109,6 +132,7 @@ class RowSealer:
             identity.log_salt,
             seal_record(record, identity.case_id, self._kek),
             case_commitment(identity.log_salt, self._contract, identity.case_id),
+            CaseKind.of(row),
         )
 
 

@@ -29,23 +29,31 @@ UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac =
 """
 _ASSIGN_AGAIN = """
 INSERT INTO casegate.assigned_case
-       (vendor_id, contract_id, case_ref, case_id, assignment_id, commitment, assigned_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+       (vendor_id, contract_id, case_ref, case_id, assignment_id, commitment, assigned_at,
+        project, portfolio, product, stage)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (vendor_id, contract_id, case_ref) DO UPDATE
    SET assignment_id = excluded.assignment_id, commitment = excluded.commitment,
        assigned_at = excluded.assigned_at, status = 'assigned', recalled_at = NULL,
-       sequence = DEFAULT
+       sequence = DEFAULT, project = excluded.project, portfolio = excluded.portfolio,
+       product = excluded.product, stage = excluded.stage
+"""
+_SORT_AGAIN = """
+UPDATE casegate.assigned_case SET project = %s, portfolio = %s, product = %s, stage = %s
+ WHERE case_id = %s AND status <> 'recalled'
 """
 # COPY does not write into tables under row-level security; a temporary table takes the rows first.
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
   place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea,
   contact_mac bytea, log_salt bytea, kek_id text, wrapped_key bytea, sealed bytea,
-  sealed_notes bytea,  case_ref text, commitment bytea) ON COMMIT DELETE ROWS
+  sealed_notes bytea,  case_ref text, commitment bytea,
+  project text, portfolio text, product text, stage text) ON COMMIT DELETE ROWS
 """
 _STAGED_TYPES = [
     *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea"),
     *("text", "bytea", "bytea", "bytea", "text", "bytea"),
+    *("text", "text", "text", "text"),
 ]
 _STORE_CASES = """
 INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
@@ -56,8 +64,9 @@ SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, log_salt, 
 """
 _STORE_ASSIGNED = """
 INSERT INTO casegate.assigned_case (vendor_id, contract_id, case_ref, case_id, assignment_id,
-       commitment, assigned_at)
-SELECT %s, %s, case_ref, case_id, %s, commitment, %s FROM staged_case ORDER BY place
+       commitment, assigned_at, project, portfolio, product, stage)
+SELECT %s, %s, case_ref, case_id, %s, commitment, %s, project, portfolio, product, stage
+  FROM staged_case ORDER BY place
 """
 
 
@@ -185,6 +194,8 @@ class ChunkStore:
                         row.case_id,
                     ),
                 )
+            for _macs, row in plan.changed:
+                cursor.execute(_SORT_AGAIN, (*row.kind.columns(), row.case_id))
             for _macs, row in plan.again:
                 cursor.execute(_ASSIGN_AGAIN, self._assignment_row(row))
         if assigned or plan.changed:
@@ -224,6 +235,7 @@ class ChunkStore:
                         sealed.attachment,
                         row.case_ref,
                         row.commitment,
+                        *row.kind.columns(),
                     )
                 )
         cursor.execute(_STORE_CASES, (self._vendor_id,))
@@ -239,6 +251,7 @@ class ChunkStore:
             self.assignment_id,
             row.commitment,
             self._clock.now(),
+            *row.kind.columns(),
         )
 
     def _ensure_assignment(self) -> None:

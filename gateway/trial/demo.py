@@ -20,8 +20,9 @@ from rich.table import Table
 from audit.errors import TamperedError
 from audit.store import read_batches, read_signed_heads
 from audit.verify import verify_batches
-from gateway.app import Office, log_vkey
 from gateway.clock import SystemClock
+from gateway.installation import log_vkey
+from gateway.office import Office
 from gateway.oversight.search import LogQuery
 from gateway.oversight.verification import verify_log
 from gateway.portfolio.rejects import rejects_path

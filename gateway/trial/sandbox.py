@@ -1,13 +1,13 @@
 """Makes a complete trial installation in a directory: keys, certificates, database, sample cases.
 
 Layout (a contract for scripts, stable): `casegate.toml`, `ca/`, `vendors/<vendor_id>/` and
-`staff/<role>/` each with client.pem, client.key and ca.pem, `policies/`, `truth.ndjson`.
+`staff/<role>/` each with client.pem, client.key and ca.pem, `policies/`, `truth.ndjson`. The root
+of the vendors' certificates is under `offline/` with its passphrase beside it: for trials only.
 """
 
-import importlib.resources
 import os
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,10 +15,18 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.app import Office, load_policies, log_signer, read_key, release_profiles
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.identity.principal import StaffRole
+from gateway.installation import (
+    load_policies,
+    log_signer,
+    read_key,
+    release_profiles,
+    write_report_key,
+)
+from gateway.office import Office
+from gateway.operations.issuers import add_issuer, publish_crl
 from gateway.operations.registration import (
     StaffOwner,
     VendorOwner,
@@ -33,17 +41,35 @@ from gateway.portfolio.sealing import RowSealer
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, connect, locate_database
 from gateway.store.migrate import migrate
-from keys.authority import CertificateAuthority, Issued, new_authority
+from gateway.trial.authorities import (
+    PUBLIC_URL,
+    TRUST_HOST,
+    TrialAuthorities,
+    write_authorities,
+    write_client,
+)
 from keys.kek import LocalKeyEncryptionKey, new_secret_key
 from keys.profiles import Profile
 from keys.secret import write_private_file
+from keys.vendor_certificate import VendorSubject, staff_uri
 from policies.fields import load_field_catalog
+from policies.library import FOLDERS
+from policies.load import PARAMETERS_FILE, packaged_directory
 
 CASES_A_VENDOR = 200
 VENDORS = {"alpha": "阿尔法信息服务（样例）", "beta": "贝塔商务咨询（样例）"}
 _ACTOR = "cli:sandbox"
-_CA_LIFETIME = timedelta(days=3650)
-_SERVER_LIFETIME = timedelta(days=397)
+# Made up: what a company has to decide before anything is activated.
+_SAMPLE_DECISIONS = {
+    "service.satisfaction_min_pct": "90",
+    "writeoff.min_effort_months": "6",
+    "writeoff.min_effort_attempts": "30",
+    "writeoff.min_effort_contacts": "3",
+    "routing.special": "customer-care, deputy compliance",
+    "routing.complaint": "consumer-protection, deputy compliance",
+    "routing.repay": "finance, deputy operations",
+    "routing.guidance": "collection-office, deputy operations",
+}
 
 _TOML = """\
 # Casegate: a trial installation. Paths start at this file's directory.
@@ -78,20 +104,27 @@ index = "file:secrets/index.key"
 token_signing = "secrets/token-signing.pem"
 log_signing = "secrets/log-signing.pem"
 
+[authority]
+certificate = "ca/issuing.pem"
+issuing_key = "secrets/issuing.key"
+passphrase = "file:secrets/issuing.passphrase"
+trust_host = "{trust_host}"
+public_url = "{public_url}"
+
 [audit]
 origin = "casegate.localhost/sandbox"
 deadline_seconds = 2.0
 export = "var/log"
 """
 
+# Only where a port for it is named.
+_ENROLMENT_TOML = """
+[enrolment]
+host = "127.0.0.1"
+port = {enrolment_port}
+"""
+
 Step = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Authorities:
-    vendor: CertificateAuthority
-    staff: CertificateAuthority
-    server: CertificateAuthority
 
 
 def make_sandbox(
@@ -99,6 +132,7 @@ def make_sandbox(
     *,
     vendor_port: int,
     company_port: int,
+    enrolment_port: int | None = None,
     clock: Clock,
     cases: int = CASES_A_VENDOR,
     step: Step = lambda _text: None,
@@ -114,20 +148,32 @@ def make_sandbox(
         _verify_unused(named)
     _claim(directory)
     now = clock.now()
-    step("keys and certificates")
+    step("keys and certificates (the root's passphrase lies beside it: FOR TRIALS ONLY)")
     _write_keys(directory)
-    authorities = _write_authorities(directory, now)
+    public_url = f"https://localhost:{enrolment_port}" if enrolment_port else PUBLIC_URL
+    authorities = write_authorities(directory, now, public_url)
     config = directory / "casegate.toml"
-    config.write_text(_TOML.format(vendor_port=vendor_port, company_port=company_port))
+    config.write_text(
+        (_TOML + (_ENROLMENT_TOML if enrolment_port else "")).format(
+            vendor_port=vendor_port,
+            company_port=company_port,
+            enrolment_port=enrolment_port,
+            trust_host=TRUST_HOST,
+            public_url=public_url,
+        )
+    )
     _copy_policies(directory / "policies")
     settings = load_settings(config)
     step("database, roles and tables")
     database = locate_database(settings)
     migrate(database)
     (directory / "log.vkey").write_text(log_signer(settings).verifier_key + "\n")
+    write_report_key(settings)
     step("vendors, contracts and staff")
     office = Office(database, clock)
     _register(directory, office, authorities, now)
+    step("policies, proposed and approved by two made-up persons")
+    activate_policies(office)
     step(f"{cases} sample cases for each vendor")
     truth = directory / "truth.ndjson"
     write_private_file(truth, b"")
@@ -155,6 +201,24 @@ def contract_of(vendor_id: str) -> str:
     return f"{vendor_id}-2026"
 
 
+def activate_policies(office: Office) -> None:
+    """Puts the files' policies in force, and ends those without a file; for trials and tests.
+
+    The persons are made up: one proposes, another approves, and the log names both.
+    """
+    desk = office.scopes()
+    in_force = {(policy.vendor, policy.contract): policy.digest for policy in desk.in_force()}
+    for loaded in desk.files():
+        policy = loaded.policy
+        if in_force.pop((policy.vendor, policy.contract), None) == policy.digest:
+            continue
+        proposal = desk.propose(loaded, actor="staff:sandbox-operator")
+        desk.approve(proposal, actor="staff:sandbox-compliance")
+        desk.activate(loaded, actor=_ACTOR)
+    for vendor, contract in in_force:
+        desk.withdraw(vendor, contract, actor=_ACTOR)
+
+
 def _claim(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
@@ -163,48 +227,29 @@ def _claim(directory: Path) -> None:
 
 
 def _write_keys(directory: Path) -> None:
-    secrets = directory / "secrets"
-    secrets.mkdir(mode=0o700)
+    folder = directory / "secrets"
+    folder.mkdir(mode=0o700)
     for name in ("kek.key", "pseudonym.key", "index.key"):
-        write_private_file(secrets / name, new_secret_key())
-    for name in ("token-signing.pem", "log-signing.pem"):
+        write_private_file(folder / name, new_secret_key())
+    for name in ("token-signing.pem", "log-signing.pem", "report-signing.pem"):
         key = Ed25519PrivateKey.generate()
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private_file(secrets / name, pem)
-
-
-def _write_authorities(directory: Path, now: datetime) -> _Authorities:
-    folder = directory / "ca"
-    folder.mkdir()
-
-    def make(name: str, common_name: str) -> CertificateAuthority:
-        authority = new_authority(common_name, not_before=now, not_after=now + _CA_LIFETIME)
-        (folder / f"{name}.pem").write_bytes(authority.certificate_pem)
-        return authority
-
-    authorities = _Authorities(
-        vendor=make("vendor-ca", "Casegate sandbox vendor CA"),
-        staff=make("staff-ca", "Casegate sandbox staff CA"),
-        server=make("server-ca", "Casegate sandbox server CA"),
-    )
-    server = authorities.server.issue(
-        Profile.GATEWAY_SERVER,
-        common_name="localhost",
-        not_before=now,
-        not_after=now + _SERVER_LIFETIME,
-        dns_names=["localhost"],
-        addresses=["127.0.0.1", "::1"],
-    )
-    (folder / "server.pem").write_bytes(server.certificate_pem)
-    write_private_file(directory / "secrets" / "server.key", server.private_key_pem)
-    return authorities
+        write_private_file(folder / name, pem)
 
 
 def _copy_policies(folder: Path) -> None:
-    folder.mkdir()
-    for file in (importlib.resources.files("policies") / "vendors").iterdir():
-        if file.name.endswith(".yaml"):
-            (folder / file.name).write_bytes(file.read_bytes())
+    """The packaged vendors' files with what they stand on, and every parameter decided."""
+    packaged = packaged_directory()
+    copied = {"vendors": folder} | {name: folder / name for name in (*FOLDERS, "examples")}
+    for name, target in copied.items():
+        target.mkdir()
+        for file in packaged.joinpath(name).iterdir():
+            if file.name.endswith(".yaml"):
+                (target / file.name).write_bytes(file.read_bytes())
+    parameters = packaged.joinpath(PARAMETERS_FILE).read_text()
+    for name, value in _SAMPLE_DECISIONS.items():
+        parameters = parameters.replace(f"{name}: null", f"{name}: {value}")
+    (folder / PARAMETERS_FILE).write_text(parameters)
 
 
 def _verify_unused(url: str) -> None:
@@ -217,9 +262,13 @@ def _verify_unused(url: str) -> None:
         )
 
 
-def _register(directory: Path, office: Office, authorities: _Authorities, now: datetime) -> None:
+def _register(
+    directory: Path, office: Office, authorities: TrialAuthorities, now: datetime
+) -> None:
     policies = load_policies(office.database.settings)
     with office.connection() as connection:
+        add_issuer(connection, authorities.vendor.certificate, actor=_ACTOR, at=now)
+        publish_crl(connection, authorities.vendor, now, actor=_ACTOR)
         for vendor_id, name in VENDORS.items():
             contract_id = contract_of(vendor_id)
             policy = policies.policy(vendor_id, contract_id)
@@ -235,34 +284,35 @@ def _register(directory: Path, office: Office, authorities: _Authorities, now: d
                 actor=_ACTOR,
                 at=now,
             )
+            subject = VendorSubject(vendor_id, contract_id, secrets.token_hex(8))
             issued = authorities.vendor.issue(
                 Profile.VENDOR_CLIENT,
-                common_name=vendor_id,
+                common_name=subject.common_name,
                 not_before=now,
                 not_after=term.ends,
-                uris=[f"urn:casegate:vendor:{vendor_id}:{contract_id}"],
+                uris=[subject.uri(TRUST_HOST)],
             )
-            owner = VendorOwner(vendor_id, contract_id)
-            register_credential(connection, issued.certificate, owner, actor=_ACTOR, at=now)
-            _write_client(directory / "vendors" / vendor_id, issued, authorities.server)
+            register_credential(
+                connection,
+                issued.certificate,
+                VendorOwner(vendor_id, contract_id, subject.credential_ref),
+                issuer_id=authorities.vendor.issuer_id,
+                actor=_ACTOR,
+                at=now,
+            )
+            folder = directory / "vendors" / vendor_id
+            write_client(folder, issued, authorities.server, authorities.vendor)
         for role in StaffRole:
             issued = authorities.staff.issue(
                 Profile.STAFF_CLIENT,
                 common_name=f"sandbox {role.value}",
                 not_before=now,
                 not_after=now + timedelta(days=90),
-                uris=[f"urn:casegate:staff:{role.value}"],
+                uris=[staff_uri(TRUST_HOST, role.value, f"sandbox-{role.value}")],
             )
             staff = StaffOwner(f"sandbox-{role.value}", role)
             register_credential(connection, issued.certificate, staff, actor=_ACTOR, at=now)
-            _write_client(directory / "staff" / role.value, issued, authorities.server)
-
-
-def _write_client(folder: Path, issued: Issued, server: CertificateAuthority) -> None:
-    folder.mkdir(parents=True)
-    (folder / "client.pem").write_bytes(issued.certificate_pem)
-    write_private_file(folder / "client.key", issued.private_key_pem)
-    (folder / "ca.pem").write_bytes(server.certificate_pem)
+            write_client(directory / "staff" / role.value, issued, authorities.server)
 
 
 def _write_truth(truth: Path, portfolio: Path, vendor_id: str, database: Database) -> None:

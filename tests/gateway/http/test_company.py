@@ -10,12 +10,20 @@ from tests.gateway.store.lender import HEADER, case_row
 from tests.installation import Installation
 
 READERS = {StaffRole.AUDITOR, StaffRole.SECURITY, StaffRole.COMPLIANCE}
+SUSPENDERS = {StaffRole.SECURITY, StaffRole.COMPLIANCE}
 NOWHERE = "00" * 32
 # Each request is one that changes nothing even for the roles that may make it.
 TABLE: dict[tuple[str, str], tuple[set[StaffRole], int]] = {
     ("POST", "/company/v1/portfolios?vendor=nobody&contract=nothing"): ({StaffRole.OPERATOR}, 404),
     ("POST", "/company/v1/vendors/nobody/revoke"): ({StaffRole.SECURITY}, 404),
+    ("POST", "/company/v1/vendors/nobody/systems/main/revoke"): ({StaffRole.SECURITY}, 404),
     ("POST", f"/company/v1/credentials/{NOWHERE}/revoke"): ({StaffRole.SECURITY}, 404),
+    ("POST", f"/company/v1/certificates/{NOWHERE}/revoke"): ({StaffRole.SECURITY}, 404),
+    ("POST", f"/company/v1/issuers/{NOWHERE}/revoke"): ({StaffRole.SECURITY}, 404),
+    ("POST", "/company/v1/vendors/nobody/suspend"): (SUSPENDERS, 404),
+    ("POST", f"/company/v1/credentials/{NOWHERE}/suspend"): (SUSPENDERS, 404),
+    ("POST", "/company/v1/vendors/nobody/resume"): (SUSPENDERS, 404),
+    ("POST", f"/company/v1/credentials/{NOWHERE}/resume"): (SUSPENDERS, 404),
     ("GET", "/company/v1/log/entries?limit=1"): (READERS, 200),
     ("GET", "/company/v1/log/checkpoint"): (READERS, 200),
 }
@@ -123,12 +131,14 @@ def test_nothing_of_an_upload_stays_on_disk(served: Installation) -> None:
 @pytest.mark.parametrize("thumbprint", ["zz", "00", "00" * 31, "00" * 33, "%20"])
 def test_a_malformed_thumbprint_revokes_nothing(served: Installation, thumbprint: str) -> None:
     with served.staff("security") as client:
-        answer = client.post(f"/company/v1/credentials/{thumbprint}/revoke")
+        answer = client.post(f"/company/v1/certificates/{thumbprint}/revoke")
 
     assert answer.status_code in {404, 422}
 
 
-@pytest.mark.parametrize("body", [{"reason": "because"}, {"why": "x"}, [], "text"])
+@pytest.mark.parametrize(
+    "body", [{"reason": "certificateHold"}, {"reason": "because"}, {"why": "x"}, [], "text"]
+)
 def test_a_revocation_takes_a_reason_of_rfc_5280_and_nothing_else(
     served: Installation, body: Any
 ) -> None:

@@ -250,4 +250,4 @@ def test_a_party_that_cannot_be_opened_is_one_sentence(
     vkey = (installation.directory / "log.vkey").read_text().strip()
 
     with pytest.raises((ConfigurationError, KeyFileError), match=word):
-        open_followers(load_settings(config), vkey, SystemClock())
+        open_followers(load_settings(config), [vkey], SystemClock())

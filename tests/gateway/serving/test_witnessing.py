@@ -4,7 +4,7 @@ from pathlib import Path
 
 from audit.checkpoint import Checkpoint
 from audit.policy import TrustPolicy
-from gateway.app import log_signer
+from gateway.installation import log_signer
 from tests.audit.witness_process import WitnessProcess
 from tests.installation import Installation
 from tests.promises.processes import wait_until

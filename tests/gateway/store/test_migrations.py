@@ -81,6 +81,13 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "invitation",
         "enrolment",
         "revoked_token",
+        "policy_text",
+        "policy_version",
+        "row_scope",
+        "pull_use",
+        "offboarding",
+        "sub_processor",
+        "destruction_certificate",
     }
     assert all(is_on for _name, is_on in tables)
 
@@ -88,6 +95,7 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
 RIGHTS = {
     "vendor": {
         "casegate.trust": "r",
+        "casegate.loaded": "arw",
         "casegate.worker": "arwd",
         "casegate.trust_acknowledgement": "ar",
         "casegate.assigned_case": "r",
@@ -96,6 +104,7 @@ RIGHTS = {
     },
     "company": {
         "casegate.trust": "r",
+        "casegate.loaded": "arw",
         "casegate.worker": "arwd",
         "casegate.trust_acknowledgement": "ar",
         "casegate.vendor": "arw",
@@ -111,6 +120,16 @@ RIGHTS = {
         "casegate.crl": "ar",
         "casegate.revoked_token": "arw",
         "casegate.key_age": "arw",
+        "casegate.policy_text": "ar",
+        "casegate.policy_version": "ar",  # and the columns that say when and by whom it ended
+        "casegate.row_scope": "arwd",
+        "casegate.pull_use": "r",
+        "casegate.offboarding": "arw",
+        "casegate.offboarding_item": "arw",
+        "casegate.offboarding_notice": "ar",
+        "casegate.offboarding_report": "ar",
+        "casegate.sub_processor": "ar",
+        "casegate.destruction_certificate": "r",  # and the columns of the decision
         "audit.tail": "r",
         "audit.batch": "r",
         "audit.signed_head": "r",
@@ -119,12 +138,13 @@ RIGHTS = {
     "publisher": {"audit.tail": "r", "audit.batch": "r", "audit.signed_head": "r"},
     "enrolment": {
         "casegate.trust": "r",
+        "casegate.loaded": "arw",
         "casegate.worker": "arwd",
         "casegate.trust_acknowledgement": "ar",
         "casegate.vendor": "r",
         "casegate.contract": "r",
         "casegate.credential": "ar",
-        "casegate.proposal": "ar",
+        "casegate.proposal": "ar",  # and the column that says an approval was used up
         "casegate.invitation": "r",  # and the one column that says it was used
         "casegate.enrolment": "arw",
         "casegate.issuer": "r",
@@ -157,16 +177,36 @@ FUNCTIONS = {
         "trust_view",
         "revoked_tokens",
         "revoke_token",
+        "request_renewal",
         "vendor_case",
         "vendor_cases",
         "vendor_assignments",
+        "policies_in_force",
+        "take_pull",
+        "is_unconditional",
+        "is_covered",
+        "sub_processors",
+        "file_destruction",
         "append_batch",
         "find_batch",
     },
-    "company": {"trust_view", "revoked_tokens", "append_batch", "find_batch", "erase_people"},
+    "company": {
+        "trust_view",
+        "revoked_tokens",
+        "append_batch",
+        "find_batch",
+        "erase_people",
+        "policies_in_force",
+    },
     "auditor": set(),
     "publisher": {"sign_head", "append_batch", "find_batch"},  # it appends its own alarms
-    "enrolment": {"trust_view", "revoked_tokens", "append_batch", "find_batch"},
+    "enrolment": {
+        "trust_view",
+        "revoked_tokens",
+        "retire_credential",
+        "append_batch",
+        "find_batch",
+    },
 }
 
 

@@ -128,9 +128,7 @@ VENDOR_OWNED = ("policy_text", "policy_version", "row_scope", "pull_use")
 
 def upgrade() -> None:
     roles = context.config.attributes["roles"]
-    names = {
-        purpose: roles.name(purpose).replace('"', '""') for purpose in ("vendor", "company")
-    }
+    names = {purpose: roles.name(purpose).replace('"', '""') for purpose in ("vendor", "company")}
     run = op.get_bind().exec_driver_sql
     for script in (TABLES, FUNCTIONS):
         run(script.replace("%", "%%"))
