@@ -179,7 +179,7 @@ def test_outside_its_term_a_contract_takes_no_cases(
         late.bring(path)
 
 
-@pytest.mark.parametrize("status", ["suspended", "revoked", "ended"])
+@pytest.mark.parametrize("status", ["suspended", "ended", "revoked"])
 def test_a_vendor_that_is_not_active_is_given_no_cases(
     idle_lender: Lender, path: Path, status: str
 ) -> None:
