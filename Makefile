@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage serve bench eval soak lint format lock clean
+.PHONY: help demo test test-long coverage serve bench eval soak lint format lock clean
 
 help: ## Show the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 $(STAMP): deploy/requirements-dev.txt deploy/requirements-models.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt-get install python3.11 python3.11-venv, or set PYTHON=..."; exit 1; }
@@ -24,8 +24,11 @@ serve: $(STAMP) ## Run a sandbox under var/sandbox until Ctrl-C
 	@test -f var/sandbox/casegate.toml || $(BIN)/casegate sandbox var/sandbox
 	@$(BIN)/casegate serve --config var/sandbox/casegate.toml
 
-test: $(STAMP) ## Run all tests, two at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(STAMP) ## Run the tests, two at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+test-long: $(STAMP) ## Run the tests that kill and restart whole installations for minutes
+	$(BIN)/python -m pytest -m long
 
 coverage: $(STAMP) ## Run all tests, slower, and show what they miss
 	@$(BIN)/coverage erase

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from audit.errors import AuditError
 from gateway.errors import GatewayError
-from gateway.serving.clockwork import run_clockwork
-from gateway.serving.publishing import run_publisher
-from gateway.serving.worker import run_worker
 from keys.errors import KeyManagementError
 from policies.errors import PolicyError
 
@@ -21,11 +18,18 @@ def main() -> int:
     config, kind, *rest = sys.argv[1:]
     owner_url = os.environ.pop("CASEGATE_OWNER_URL")
     try:
+        # Each kind loads its own part only: a worker that starts again is sooner back.
         if kind == "publisher":
+            from gateway.serving.publishing import run_publisher  # noqa: PLC0415
+
             run_publisher(Path(config), owner_url, int(rest[0]) if rest else None)
         elif kind == "clockwork":
+            from gateway.serving.clockwork import run_clockwork  # noqa: PLC0415
+
             run_clockwork(Path(config), owner_url)
         else:
+            from gateway.serving.worker import run_worker  # noqa: PLC0415
+
             listener, sockets, ready_fd = rest
             socket_fds = [int(fd) for fd in sockets.split(",")]
             run_worker(listener, Path(config), owner_url, socket_fds, int(ready_fd))

@@ -16,6 +16,8 @@ from keys.profiles import Profile
 from tests.deploy.proxied import CLOCK
 from tests.installation import Installation
 
+pytestmark = pytest.mark.long
+
 # Its `cryptography` is older than ours, so that it cannot be a dependency of the project.
 SCANNER = ("sslyze==6.3.1", "nassl==5.4.0")
 PROTOCOLS = ("ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1", "tls_1_2", "tls_1_3")

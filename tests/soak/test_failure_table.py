@@ -25,6 +25,8 @@ from tests.promises.processes import children_of, wait_until
 from tests.soak.observer import checkpoint_of
 from tests.soak.server import FragileServer
 
+pytestmark = pytest.mark.long
+
 _UNAVAILABLE = {"AUDIT_UNAVAILABLE", "DATABASE_UNAVAILABLE", "TRUST_STALE"}
 _DISK = "256m"
 

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
+
+pytestmark = pytest.mark.long
 
 
 def run_soak(out: Path, *options: str) -> tuple[int, dict[str, dict[str, int]], str]:

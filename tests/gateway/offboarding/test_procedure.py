@@ -20,6 +20,8 @@ from keys.profiles import Profile
 from tests.gateway.offboarding.stage import CONTRACT, ENDS, Stage, killed
 from tests.gateway.store.lender import ACTOR, HEADER, START, case_row
 
+pytestmark = pytest.mark.long
+
 POINTS = [
     *(f"{when} {step.value}" for step in list(Step)[1:5] for when in ("before", "after")),
     "after report end",

@@ -19,6 +19,8 @@ from gateway.installation import log_vkeys
 from tests.installation import Installation
 from tests.promises.ledger import log_size
 
+pytestmark = pytest.mark.long
+
 PULLERS = 4
 
 

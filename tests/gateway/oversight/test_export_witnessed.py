@@ -12,6 +12,8 @@ from tests.audit.log_directory import new_signer, new_witness
 from tests.audit.witness_process import WitnessProcess
 from tests.installation import Installation
 
+pytestmark = pytest.mark.long
+
 
 def test_an_export_takes_the_checkpoint_that_the_witness_cosigned(
     own_installation: Installation, tmp_path: Path

@@ -25,6 +25,8 @@ from tests.installation import Installation
 from tests.promises.ledger import logged_entries
 from tests.promises.processes import wait_until
 
+pytestmark = pytest.mark.long
+
 _ARCHIVE = """
 [audit.archive]
 bucket = "{bucket}"
