@@ -11,18 +11,24 @@ from policies.model import Term
 from policies.rules import StageLines
 
 DATA_SCOPE = "data_scope"
-# Rules of these kinds belong to contact permits; a data scope passes them by.
-OTHER_KINDS = frozenset({"time_window", "cap", "cooldown", "party", "definition", "caller"})
+# Rules of these kinds belong to contact permits (policies/contact); a data scope passes them by.
+OTHER_KINDS = frozenset(
+    {
+        *("time_window", "cap", "cooldown", "party", "definition", "caller", "hold"),
+        *("agent", "script", "consent", "medium"),
+    }
+)
 
 _PACK_KEYS = frozenset(
     {
         *("id", "version", "source", "source_date", "effective_from", "effective_to"),
-        *("status", "timezone_basis", "verified_by", "verified_on"),
+        *("status", "timezone_basis", "verified_by", "verified_on", "activate"),
     }
 )
 _RULE_KEYS = frozenset({"id", "kind", "effect", "fields", "classes", "stages", "widest", "note"})
 _STAGES = {stage.value: stage for stage in Stage}
 _STATUS = {"unverified": False, "verified": True}
+_ACTIVATE = {"by_default": True, "on_request": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,23 @@ class ScopeBound:
     stages: frozenset[Stage]
     widest: Level
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class PackHead:
+    """What every pack says of itself.
+
+    `is_by_default` is false for a pack that is in force only where it was asked for; rules on
+    fields bind in any case.
+    """
+
+    pack_id: str
+    version: str
+    source: str
+    is_verified: bool
+    begins: datetime
+    ends: datetime | None
+    is_by_default: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +81,20 @@ class LawPack:
 
 def pack_of(document: Document, catalog: FieldCatalog) -> LawPack:
     """Read one pack; PolicyFileError when it cannot be accepted."""
+    head, rules = head_of(document)
+    bounds = [_bound(document, rule, catalog) for rule in rules]
+    return LawPack(
+        head.pack_id,
+        head.version,
+        head.is_verified,
+        head.begins,
+        head.ends,
+        tuple(bound for bound in bounds if bound is not None),
+    )
+
+
+def head_of(document: Document) -> tuple[PackHead, tuple[Node, ...]]:
+    """Read a pack's head, and its rules as they stand in the file; PolicyFileError if wrong."""
     top = document.entries(document.root, known=frozenset({"pack", "rules"}), what="a law pack")
     head_node = document.required(top, "pack", line=document.root.line)
     head = document.entries(
@@ -70,16 +107,19 @@ def pack_of(document: Document, catalog: FieldCatalog) -> LawPack:
     ends = None
     if "effective_to" in head and document.text(head["effective_to"], "`effective_to`") != "null":
         ends = moment_of(document, head["effective_to"], "`effective_to`")
+    is_by_default = "activate" not in head or document.choice(
+        head["activate"], _ACTIVATE, "`activate`"
+    )
     rules = document.items(document.required(top, "rules", line=document.root.line), "`rules`")
-    bounds = [_bound(document, rule, catalog) for rule in rules]
-    return LawPack(
+    return PackHead(
         identifier_of(document, parts["id"], "`id`"),
         document.text(parts["version"], "`version`"),
+        document.text(parts["source"], "`source`"),
         document.choice(parts["status"], _STATUS, "`status`"),
         moment_of(document, parts["effective_from"], "`effective_from`"),
         ends,
-        tuple(bound for bound in bounds if bound is not None),
-    )
+        is_by_default,
+    ), rules
 
 
 def verify_lawful(stages: StageLines, term: Term, packs: tuple[LawPack, ...]) -> None:

@@ -1,0 +1,1 @@
+"""May this debtor be contacted now: law packs compiled into one pure decision."""
