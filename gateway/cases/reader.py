@@ -13,11 +13,11 @@ from gateway.errors import DatabaseUnavailableError
 
 _ONE = (
     "SELECT sequence, case_id, assignment_id, status, assigned_at, commitment, kek_id,"
-    " wrapped_key, sealed FROM casegate.vendor_case(%s, %s, %s)"
+    " wrapped_key, sealed, has_notes, is_held FROM casegate.vendor_case(%s, %s, %s)"
 )
 _PAGE = (
     "SELECT sequence, case_id, assignment_id, status, assigned_at, commitment, kek_id,"
-    " wrapped_key, sealed FROM casegate.vendor_cases(%s, %s, %s, %s, %s)"
+    " wrapped_key, sealed, has_notes, is_held FROM casegate.vendor_cases(%s, %s, %s, %s, %s)"
 )
 _ASSIGNMENTS = (
     "SELECT assignment_id, created_at, cases FROM casegate.vendor_assignments(%s, %s, %s, %s)"

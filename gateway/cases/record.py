@@ -20,7 +20,9 @@ FREE_TEXT = "past_notes"
 class StoredCase:
     """One row as a vendor's query returns it: still sealed.
 
-    `commitment` (16 bytes) stands for the case in the log; `sequence` is the keyset cursor.
+    `commitment` (16 bytes) stands for the case in the log; `sequence` is the keyset cursor;
+    `has_notes` says that it came with free text, which is not among these bytes; `is_held` that
+    a hold is on it now, whatever the lender's file said.
     """
 
     sequence: int
@@ -32,12 +34,14 @@ class StoredCase:
     kek_id: str
     wrapped_key: bytes
     sealed: bytes
+    has_notes: bool = False
+    is_held: bool = False
 
 
 def seal_record(record: Mapping[str, JsonValue], case_id: UUID, kek: KeyEncryptionKey) -> Sealed:
     """Encrypts a record under a fresh key, bound to its case id.
 
-    Free text is sealed apart, so that a release, which never carries it, need not open it.
+    Free text is sealed apart, so that a release that carries none need not open it.
     """
     fields = dict(record)
     notes = fields.pop(FREE_TEXT, None)

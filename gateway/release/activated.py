@@ -14,6 +14,9 @@ from policies.load import reread_policy
 from policies.model import PolicyBundle, VendorPolicy
 
 IN_FORCE = "SELECT digest, file, document, sources FROM casegate.policies_in_force()"
+# Of a digest there is one text for ever, so that an unchanged list needs no reading: to parse the
+# texts takes the worker longer than all else that it does when trust changes.
+_DIGESTS = "SELECT digest FROM casegate.policies_in_force()"
 _RETRY_SECONDS = 0.2
 
 StoredPolicy = tuple[str, str, str, Mapping[str, str]]
@@ -58,6 +61,7 @@ class ActivePolicies:
         self._catalog = catalog
         self._use = use
         self._clock = clock
+        self._digests: list[str] | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -87,9 +91,14 @@ class ActivePolicies:
         self._changed.clear()
         try:
             async with self._pool.connection() as connection:
+                listed = await (await connection.execute(_DIGESTS)).fetchall()
+                if [str(row[0]) for row in listed] == self._digests:
+                    return
                 rows = await (await connection.execute(IN_FORCE)).fetchall()
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             logger().warning("policies.unread", error_type=type(error).__name__)
             self._changed.set()
             return
-        self._use(policies_of(rows, self._catalog))
+        # In a thread: the loop answers meanwhile, and cuts who is shut out.
+        self._use(await asyncio.to_thread(policies_of, rows, self._catalog))
+        self._digests = [str(row[0]) for row in rows]

@@ -10,11 +10,11 @@ from gateway.errors import ReleaseDeniedError
 from gateway.identity.principal import VendorPrincipal
 from gateway.masking.places import place_of
 from gateway.masking.projection import Projection, compile_projection
-from gateway.masking.pseudonyms import PseudonymKey
+from gateway.masking.pseudonyms import PseudonymAlgorithm, PseudonymKey
 from keys.secret import Secret
 from policies.decide import AccessRequest, Deny, Permit, decide
-from policies.fields import FieldCatalog, Stage
-from policies.limits import SQL_KEYS, HoldRule, Limits, RowConditions, RowKey
+from policies.fields import FieldCatalog, Level, Stage
+from policies.limits import NO_LIMITS, SQL_KEYS, FreeText, HoldRule, Limits, RowConditions, RowKey
 from policies.model import PolicyBundle
 
 DEFAULT_PURPOSE = "DEBT_COLLECTION_TEL"
@@ -28,6 +28,8 @@ class ReleaseProfile:
 
     `covers` tells of an open record whether the policy's conditions let it out at all; None where
     the database has looked at all of them. `pull_cases` is the day's quota, None without one.
+    `free_text` is what may leave of notes. `limits` are the policy's own, `in_clear` the fields
+    that leave as they are.
     """
 
     projection: Projection
@@ -35,17 +37,25 @@ class ReleaseProfile:
     profile_digest: str
     covers: Covers | None = None
     pull_cases: int | None = None
+    free_text: FreeText = FreeText.NONE
+    limits: Limits = NO_LIMITS
+    in_clear: frozenset[str] = frozenset()
 
 
 class ReleaseProfiles:
     """Decides each request and hands out the compiled projection of its contract and stage."""
 
     def __init__(
-        self, bundle: PolicyBundle, catalog: FieldCatalog, pseudonym_master: Secret
+        self,
+        bundle: PolicyBundle,
+        catalog: FieldCatalog,
+        pseudonym_master: Secret,
+        algorithm: PseudonymAlgorithm = PseudonymAlgorithm.HMAC_SHA256,
     ) -> None:
         self._bundle = bundle
         self._catalog = catalog
         self._master = pseudonym_master
+        self._algorithm = algorithm
         self._compiled: dict[tuple[str, str, str], ReleaseProfile] = {}
 
     @property
@@ -60,7 +70,12 @@ class ReleaseProfiles:
 
     def pseudonym_key(self, vendor_id: str, contract_id: str) -> PseudonymKey:
         """The pseudonym key of a vendor under a contract."""
-        return PseudonymKey.derive(self._master.reveal(), vendor=vendor_id, contract=contract_id)
+        return PseudonymKey.derive(
+            self._master.reveal(),
+            vendor=vendor_id,
+            contract=contract_id,
+            algorithm=self._algorithm,
+        )
 
     def decide(
         self,
@@ -105,6 +120,9 @@ class ReleaseProfiles:
                 permit.profile_digest,
                 covering(limits.rows),
                 limits.quotas.pull_cases,
+                limits.free_text,
+                limits,
+                frozenset(rule.field for rule in permit.rules if rule.level is Level.CLEAR),
             )
             self._compiled[key] = profile
         return profile

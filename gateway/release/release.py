@@ -1,6 +1,8 @@
 """Releases masked cases to a vendor: decide, fetch, mask, log, hand over, in that order."""
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +12,7 @@ from typing_extensions import override
 
 from audit.entry import EntryValue, EventType
 from audit.log import Receipt
+from gateway.cases.notes import VendorNoteReader
 from gateway.cases.reader import VendorCaseReader
 from gateway.cases.record import JsonValue, StoredCase, open_record
 from gateway.clock import Clock, rfc3339
@@ -17,12 +20,15 @@ from gateway.errors import NotFoundError, QuotaUsedError
 from gateway.evidence import Evidence
 from gateway.identity.principal import VendorPrincipal
 from gateway.release.cursor import CursorCipher
+from gateway.release.notes import REDACTED_NOTES, ReleasedNotes, cut_notes, kept_in
 from gateway.release.profiles import ReleaseProfile, ReleaseProfiles
 from keys.kek import KeyEncryptionKey
 from policies.elements import SHANGHAI
 from policies.fields import Stage
+from policies.limits import FreeText
 
 MAX_PAGE = 500
+_CASES_AT_ONCE = 25  # a millisecond or two
 NEWLINE = b"\n"
 
 
@@ -57,6 +63,7 @@ class Release:
         self,
         *,
         reader: VendorCaseReader,
+        notes: VendorNoteReader,
         profiles: ReleaseProfiles,
         kek: KeyEncryptionKey,
         cursors: CursorCipher,
@@ -64,6 +71,7 @@ class Release:
         clock: Clock,
     ) -> None:
         self._reader = reader
+        self._note_reader = notes
         self._profiles = profiles
         self._kek = kek
         self._cursors = cursors
@@ -87,9 +95,10 @@ class Release:
         item = self._project(case, profile)
         if item is None:
             raise NotFoundError("no such case for this vendor")
+        notes = await self._add_notes(principal, profile, [case], [item])
         body = orjson.dumps(item)
         await self._take(principal, profile, 1)
-        receipt = await self._log(principal, context, profile, [case], body)
+        receipt = await self._log(principal, context, profile, [case], notes, body)
         return Released(body, receipt)
 
     async def page(
@@ -101,11 +110,13 @@ class Release:
         cursor: str | None,
         limit: int,
         as_lines: bool,
+        readmit: Callable[[], None] = lambda: None,
     ) -> Released:
         """A page of cases in the order of their assignment, as JSON or as NDJSON lines.
 
         A page is shorter than asked for where the policy's conditions leave cases out that only
-        an open record shows.
+        an open record shows. `readmit` is asked again and again while the page is made; what
+        it raises for a caller who has been shut out meanwhile ends the work.
 
         Raises:
             RequestInvalidError: the cursor is not one of this listing.
@@ -126,15 +137,21 @@ class Release:
         if len(cases) > limit:
             cases = cases[:limit]
             following = self._cursors.seal(str(cases[-1].sequence), listing=listing)
-        projected = [(case, self._project(case, profile)) for case in cases]
+        projected: list[tuple[StoredCase, dict[str, JsonValue] | None]] = []
+        for at in range(0, len(cases), _CASES_AT_ONCE):
+            readmit()
+            some = cases[at : at + _CASES_AT_ONCE]
+            projected += [(case, self._project(case, profile)) for case in some]
+            await asyncio.sleep(0)  # what must not wait for a whole page, a revocation, comes in
         cases = [case for case, item in projected if item is not None]
         items = [item for _case, item in projected if item is not None]
+        notes = await self._add_notes(principal, profile, cases, items)
         await self._take(principal, profile, len(items))
         if as_lines:
             body = b"".join(orjson.dumps(item) + NEWLINE for item in items)
         else:
             body = orjson.dumps({"items": items, "next_cursor": following})
-        receipt = await self._log(principal, context, profile, cases, body)
+        receipt = await self._log(principal, context, profile, cases, notes, body)
         return Released(body, receipt, following)
 
     async def assignments(
@@ -191,6 +208,8 @@ class Release:
     def _project(self, case: StoredCase, profile: ReleaseProfile) -> dict[str, JsonValue] | None:
         """What leaves of a case; None where the policy's conditions do not cover it."""
         record = open_record(case, self._kek)
+        if case.is_held:
+            record["hold_flags"] = record.get("hold_flags") or ["HOLD"]
         if profile.covers is not None and not profile.covers(record):
             return None
         # What the gateway knows of the case itself; a column of the file cannot stand in for it.
@@ -200,12 +219,34 @@ class Release:
         record["assigned_at"] = _stamp(case.assigned_at)
         return profile.projection.apply(record)
 
+    async def _add_notes(
+        self,
+        principal: VendorPrincipal,
+        profile: ReleaseProfile,
+        cases: list[StoredCase],
+        items: list[dict[str, JsonValue]],
+    ) -> ReleasedNotes:
+        """Puts the cases' redacted notes into their items, where the policy releases notes."""
+        if profile.free_text is not FreeText.REDACTED:
+            return kept_in(cases)
+        wanted = [case.case_id for case in cases if case.has_notes]
+        if not wanted:
+            return ReleasedNotes()
+        stored = await self._note_reader.notes(principal.vendor_id, principal.contract_id, wanted)
+        notes = cut_notes(cases, stored, self._kek)
+        for case, item in zip(cases, items, strict=True):
+            text = notes.texts.get(case.case_id)
+            if text is not None:
+                item[REDACTED_NOTES] = text
+        return notes
+
     async def _log(
         self,
         principal: VendorPrincipal,
         context: AccessContext,
         profile: ReleaseProfile,
         cases: list[StoredCase],
+        notes: ReleasedNotes,
         body: bytes,
     ) -> Receipt:
         fields: dict[str, EntryValue] = {
@@ -223,6 +264,7 @@ class Release:
             "cases": [case.commitment.hex() for case in cases],
             "bytes": len(body),
             "sha256": hashlib.sha256(body).hexdigest(),
+            **notes.entry_fields(),
         }
         return await self._evidence.record(EventType.ACCESS_RELEASE, **fields)
 

@@ -1,0 +1,1 @@
+"""Notes are analysed when they arrive, so that a release only has to cut."""
