@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.office import Office
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, locate_database
+from gateway.trial.morning import next_working_morning
 from gateway.trial.sandbox import activate_policies, make_sandbox
 
 
@@ -38,18 +39,23 @@ class Installation:
     settings: Settings
 
     @classmethod
-    def make(cls, directory: Path, *, cases: int = 200, enrols: bool = False) -> "Installation":
+    def make(
+        cls, directory: Path, *, cases: int = 200, enrols: bool = False, calls: bool = False
+    ) -> "Installation":
         """Makes a sandbox on free ports with its own embedded PostgreSQL.
 
-        `enrols` adds the third listener, and with it a worker.
+        `enrols` adds the third listener, and with it a worker. With `calls` the wall clock stands
+        at 10:02 of a working day to come, so that calls are allowed at whatever hour it runs.
         """
+        clock = SystemClock()
         settings = make_sandbox(
             directory,
             vendor_port=free_port(),
             company_port=free_port(),
             enrolment_port=free_port() if enrols else None,
-            clock=SystemClock(),
+            clock=clock,
             cases=cases,
+            morning=next_working_morning(clock.now()) if calls else None,
         )
         return cls(directory, settings)
 
@@ -74,7 +80,7 @@ class Installation:
         return locate_database(load_settings(self.config), announce=False)
 
     def office(self) -> Office:
-        return Office(self.database(), SystemClock())
+        return Office(self.database(), self.settings.make_clock())
 
     def activate(self) -> None:
         """Puts in force what the files of policies say now, by two made-up persons."""

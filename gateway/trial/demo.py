@@ -1,6 +1,7 @@
 """The demo: the story of one case, on a fresh sandbox, with real processes, TLS and PostgreSQL."""
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -30,8 +31,11 @@ from gateway.settings import Settings
 from gateway.store.database import locate_database
 from gateway.store.embedded import stop_embedded
 from gateway.trial.altered import alter_one_entry
+from gateway.trial.call_centre import permit_wish
+from gateway.trial.morning import next_working_morning
 from gateway.trial.sandbox import make_sandbox
 from gateway.trial.vendor_client import Answer, VendorClient
+from policies.elements import SHANGHAI
 
 _ACTOR = "cli:demo"
 _SHOWN = ("case_ref", "full_name", "mobile_phone", "home_address", "total_due", "days_past_due")
@@ -39,6 +43,7 @@ _SECOND = 1.0
 _READY_SECONDS = 40
 _CELL = 28
 _LONGEST_DAYS = 9999
+_NOT_NOW = {"OUTSIDE_WINDOW_RED", "OUTSIDE_WINDOW_AMBER_NO_CONSENT", "HOLIDAY_NO_CONSENT"}
 
 
 class StepFailedError(Exception):
@@ -52,7 +57,7 @@ class Demo:
         self._out = out
         self._directory = directory
         self._settings = settings
-        self._clock = SystemClock()
+        self._clock = settings.make_clock()
         self._office = Office(locate_database(settings, announce=False), self._clock)
 
     def tell(self) -> None:
@@ -67,6 +72,7 @@ class Demo:
             beta = VendorClient(self._directory / "vendors" / "beta", self._settings.vendor.port)
             case_ref = self._pull(alpha)
             self._foreign(beta, case_ref)
+            self._call(alpha, case_ref)
             self._log()
             self._verify()
             self._tamper()
@@ -135,9 +141,36 @@ class Demo:
         self._out.print(f"equal but for the request id: {same}")
         _hold(same, "the two answers must be one")
 
+    def _call(self, alpha: VendorClient, case_ref: str) -> None:
+        self._title("4. An agent of alpha wants to call", "POST /v1/permits")
+        now = self._clock.now().astimezone(SHANGHAI)
+        self._out.print(f"[dim]the clock says {now:%A %H:%M}, Shanghai[/]")
+        wish = permit_wish("alpha", 1, case_ref)
+        granted = alpha.post("/v1/permits", wish)
+        self._show(granted, "POST /v1/permits   (the debtor's mobile)")
+        if self._settings.trial is None and granted.status == 403:  # noqa: PLR2004
+            codes = granted.document()["codes"]
+            _hold(set(codes) <= _NOT_NOW, "on a real clock only the hour may forbid the call")
+            self._out.print(
+                "calls are not allowed at this hour; the rest of this step is left out"
+            )
+            return
+        _hold(granted.status == 201, "the call must be allowed")  # noqa: PLR2004
+        number = granted.document()["contact_point"]["number"]
+        _hold(number.endswith(str(self._truth(case_ref)["mobile_phone"])), "the one number")
+        third = alpha.post("/v1/permits", wish | {"contact_point": "related"})
+        self._show(third, "POST /v1/permits   (a relative's number)")
+        _hold(third.status == 403, "a third person must not be called")  # noqa: PLR2004
+        permit = f"/v1/permits/{granted.document()['permit_id']}"
+        closed = alpha.post(f"{permit}/close", {"result_code": "RPC_DISPUTE"})
+        self._out.print(f"the debtor disputes the debt; POST {permit}/close   {closed.status}")
+        again = alpha.post("/v1/permits", wish)
+        self._show(again, "POST /v1/permits   (the next try)")
+        _hold("HOLD" in again.document()["codes"], "the dispute must stop all calls")
+
     def _log(self) -> None:
-        self._title("4. What the log says of both", "casegate audit search")
-        page = self._office.search(LogQuery(limit=12), actor=_ACTOR)
+        self._title("5. What the log says of both", "casegate audit search")
+        page = self._office.search(LogQuery(limit=16), actor=_ACTOR)
         kinds = set()
         for hit in page.hits:
             entry = hit.entry
@@ -153,7 +186,7 @@ class Demo:
         _hold(("access.denied", "beta") in kinds, "beta's refusal must be in the log")
 
     def _verify(self) -> None:
-        self._title("5. The log is recomputed from its first entry", "casegate audit verify")
+        self._title("6. The log is recomputed from its first entry", "casegate audit verify")
         with self._office.connection("auditor") as connection:
             report = verify_log(
                 connection, vkey=log_vkey(self._settings), origin=self._settings.audit.origin
@@ -165,7 +198,7 @@ class Demo:
         _hold(report.heads > 0, "a head must be signed")
 
     def _tamper(self) -> None:
-        self._title("6. Somebody alters an entry in a copy", "one name changed, all hashes left")
+        self._title("7. Somebody alters an entry in a copy", "one name changed, all hashes left")
         with self._office.connection("auditor") as connection:
             heads = list(read_signed_heads(connection))
             batches = list(read_batches(connection))
@@ -180,7 +213,7 @@ class Demo:
         raise StepFailedError("the altered entry was not found")
 
     def _revoke(self, alpha: VendorClient, beta: VendorClient) -> None:
-        self._title("7. Alpha is revoked in mid-connection", "casegate vendor revoke alpha")
+        self._title("8. Alpha is revoked in mid-connection", "casegate vendor revoke alpha")
         _hold(alpha.get("/v1/cases?limit=1").status == 200, "alpha must work before")  # noqa: PLR2004
         began = self._clock.monotonic()
         cut_after: list[float] = []
@@ -252,11 +285,14 @@ def run_demo(out: Console) -> int:
     with tempfile.TemporaryDirectory(prefix="casegate-demo-") as name:
         directory = Path(name) / "sandbox"
         out.print(Panel("Casegate: the story of one case", expand=False))
+        clock, named = SystemClock(), os.environ.get("CASEGATE_DATABASE_URL")
         settings = make_sandbox(
             directory,
             vendor_port=_free_port(),
             company_port=_free_port(),
-            clock=SystemClock(),
+            clock=clock,
+            # A named database works in real time.
+            morning=None if named else next_working_morning(clock.now()),
             step=lambda text: out.print(f"[dim]· {text}[/]"),
         )
         try:

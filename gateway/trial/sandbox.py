@@ -48,6 +48,7 @@ from gateway.trial.authorities import (
     write_authorities,
     write_client,
 )
+from gateway.trial.call_centre import open_call_centre
 from keys.kek import LocalKeyEncryptionKey, new_secret_key
 from keys.profiles import Profile
 from keys.secret import write_private_file
@@ -124,6 +125,13 @@ host = "127.0.0.1"
 port = {enrolment_port}
 """
 
+_TRIAL_TOML = """
+# A trial's wall clock; without this section it is the machine's.
+[trial]
+clock = {clock}
+since = {since}
+"""
+
 Step = Callable[[str], None]
 
 
@@ -135,9 +143,12 @@ def make_sandbox(
     enrolment_port: int | None = None,
     clock: Clock,
     cases: int = CASES_A_VENDOR,
+    morning: datetime | None = None,
     step: Step = lambda _text: None,
 ) -> Settings:
     """Makes the installation; `step` hears what is being done.
+
+    With a `morning`, which lies ahead, the installation's wall clock stands there now.
 
     Raises:
         ConfigurationError: the directory is not empty, or the database is in use already.
@@ -161,6 +172,7 @@ def make_sandbox(
             trust_host=TRUST_HOST,
             public_url=public_url,
         )
+        + (_TRIAL_TOML.format(clock=morning.isoformat(), since=now.isoformat()) if morning else "")
     )
     _copy_policies(directory / "policies")
     settings = load_settings(config)
@@ -170,10 +182,12 @@ def make_sandbox(
     (directory / "log.vkey").write_text(log_signer(settings).verifier_key + "\n")
     write_report_key(settings)
     step("vendors, contracts and staff")
-    office = Office(database, clock)
+    office = Office(database, settings.make_clock() if morning else clock)
     _register(directory, office, authorities, now)
     step("policies, proposed and approved by two made-up persons")
     activate_policies(office)
+    step("law packs, a script, agents and numbers to call from, by made-up persons")
+    open_call_centre(office, [(vendor_id, contract_of(vendor_id)) for vendor_id in VENDORS])
     step(f"{cases} sample cases for each vendor")
     truth = directory / "truth.ndjson"
     write_private_file(truth, b"")
@@ -213,7 +227,7 @@ def activate_policies(office: Office) -> None:
         if in_force.pop((policy.vendor, policy.contract), None) == policy.digest:
             continue
         proposal = desk.propose(loaded, actor="staff:sandbox-operator")
-        desk.approve(proposal, actor="staff:sandbox-compliance")
+        desk.approve(proposal, role=StaffRole.COMPLIANCE, actor="staff:sandbox-compliance")
         desk.activate(loaded, actor=_ACTOR)
     for vendor, contract in in_force:
         desk.withdraw(vendor, contract, actor=_ACTOR)

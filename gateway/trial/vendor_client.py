@@ -53,6 +53,11 @@ class VendorClient:
         """
         return self._ask("GET", path, None, {"Authorization": f"Bearer {self._token}"})
 
+    def post(self, path: str, document: dict[str, Any]) -> Answer:
+        """A request with the token and a JSON body; raises like get."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        return self._ask("POST", path, orjson.dumps(document).decode(), headers)
+
     def wait_for_cut(self) -> bool:
         """Blocks until the gateway closes the idle connection; False after ten seconds."""
         sock = self._connection.sock

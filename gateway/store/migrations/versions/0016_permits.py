@@ -1,0 +1,497 @@
+"""Contact permits: who was contacted when, what a permit is decided by, counting without a lock.
+
+A permit is granted only if nothing that it depends on has changed since it was decided: the
+debtor's version is the one that was read, the case is still the vendor's, the agent may still call
+and the script is still in use. What ends a permit (a recall, a hold, an agent's suspension, a
+script's withdrawal) does so by triggers, in the transaction of the change, whoever makes it.
+
+Revision ID: 0016
+"""
+
+from alembic import context, op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+-- The telephone bridge is a system of the company or its operator, with a class of credentials of its own.
+ALTER TABLE casegate.credential DROP CONSTRAINT credential_staff_role_check,
+  ADD CONSTRAINT credential_staff_role_check CHECK (staff_role IN ('operator', 'security', 'compliance', 'auditor', 'bridge'));
+
+-- Keys of the numbers by which a case's people are reached, beside contact_mac of the mobile.
+ALTER TABLE casegate.case_record
+  ADD COLUMN home_mac    bytea CHECK (length(home_mac) = 32),
+  ADD COLUMN related_mac bytea CHECK (length(related_mac) = 32);
+
+-- What is known of a number, whichever case it stands in and whoever called it.
+CREATE TABLE casegate.point_state (
+  point_mac    bytea PRIMARY KEY CHECK (length(point_mac) = 32),
+  validity     text NOT NULL DEFAULT 'unknown' CHECK (validity IN ('unknown', 'ok', 'switched_off', 'invalid', 'wrong')),
+  changed_at   timestamptz NOT NULL,
+  opted_out_at timestamptz
+);
+
+-- Every contact of a debtor: permits of vendors, and what the lender itself did (without a vendor). An erased debtor's
+-- stay as numbers of calls that lead nowhere.
+CREATE TABLE casegate.contact (
+  contact_id     uuid PRIMARY KEY,
+  vendor_id      text,
+  contract_id    text,
+  thumbprint     bytea CHECK (length(thumbprint) = 32),
+  case_id        uuid NOT NULL,
+  case_ref       text,
+  person_mac     bytea NOT NULL CHECK (length(person_mac) = 32),
+  point_mac      bytea NOT NULL CHECK (length(point_mac) = 32),
+  point_kind     text NOT NULL CHECK (point_kind IN ('mobile', 'home', 'related')),
+  party          text NOT NULL CHECK (party IN ('debtor', 'joint', 'guarantor', 'contact')),
+  debt           text NOT NULL,
+  direction      text NOT NULL DEFAULT 'outbound' CHECK (direction IN ('outbound', 'inbound')),
+  channel        text NOT NULL,
+  call_kind      text NOT NULL CHECK (call_kind IN ('notify', 'interactive')),
+  agent_ref      text,
+  script_id      text,
+  script_version integer,
+  caller_number  text,
+  reason         text,
+  requested_at   timestamptz NOT NULL,
+  expires_at     timestamptz NOT NULL,
+  state          text NOT NULL CHECK (state IN ('granted', 'used', 'recorded', 'unused', 'expired', 'voided')),
+  handling       text NOT NULL CHECK (handling IN ('dial_token', 'reveal_once', 'own')),
+  dialed_at      timestamptz,
+  closed_at      timestamptz,
+  void_reason    text,
+  result         text,
+  counts         integer NOT NULL,
+  is_failed      boolean NOT NULL DEFAULT false,
+  is_exempt      boolean NOT NULL DEFAULT false,
+  identity       text CHECK (identity IN ('match', 'no_match')),
+  policy         text,
+  rulebook       text,
+  consents       text[] NOT NULL DEFAULT '{}',
+  repeat_key     text,
+  request_sha256 bytea CHECK (length(request_sha256) = 32),
+  FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id),
+  CHECK ((vendor_id IS NULL) = (handling = 'own')),
+  CHECK ((state = 'granted') = (closed_at IS NULL))
+);
+CREATE INDEX contact_of_debtor ON casegate.contact (person_mac, requested_at);
+CREATE INDEX contact_of_vendor ON casegate.contact (vendor_id, contract_id, requested_at, contact_id);
+CREATE INDEX contact_open ON casegate.contact (expires_at) WHERE state = 'granted';
+CREATE UNIQUE INDEX contact_repeated ON casegate.contact (vendor_id, contract_id, repeat_key) WHERE repeat_key IS NOT NULL;
+
+-- Refused wishes: what reports count, and what a new pack is tried on.
+CREATE TABLE casegate.permit_refusal (
+  refusal_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  vendor_id    text NOT NULL,
+  contract_id  text NOT NULL,
+  case_id      uuid NOT NULL,
+  agent_ref    text NOT NULL,
+  channel      text NOT NULL,
+  point_kind   text NOT NULL,
+  requested_at timestamptz NOT NULL,
+  codes        text[] NOT NULL,
+  FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id)
+);
+CREATE INDEX permit_refusal_in_order ON casegate.permit_refusal (vendor_id, contract_id, requested_at);
+
+-- Numbers handed out on one day in Asia/Shanghai: by an agent, and by all of a vendor (agent '').
+CREATE TABLE casegate.reveal_use (
+  vendor_id   text NOT NULL,
+  contract_id text NOT NULL,
+  day         date NOT NULL,
+  agent_ref   text NOT NULL,
+  used        integer NOT NULL,
+  PRIMARY KEY (vendor_id, contract_id, day, agent_ref),
+  FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id)
+);
+-- Tries at the last four digits: three a case and day.
+CREATE TABLE casegate.identity_try (
+  case_id uuid NOT NULL,
+  day     date NOT NULL,
+  tries   integer NOT NULL,
+  PRIMARY KEY (case_id, day)
+);
+
+-- Every law pack that was ever proposed, by the digest of its meaning, and when which was in force.
+CREATE TABLE casegate.pack_text (
+  digest    text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+  pack_id   text NOT NULL,
+  version   text NOT NULL,
+  file      text NOT NULL,
+  document  text NOT NULL,
+  -- what the company had set for what the rules leave to it
+  parameters jsonb NOT NULL,
+  stored_at timestamptz NOT NULL
+);
+CREATE TABLE casegate.pack_activation (
+  activation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  pack_id       text NOT NULL,
+  digest        text NOT NULL REFERENCES casegate.pack_text,
+  effective_at  timestamptz NOT NULL,
+  proposal_id   uuid NOT NULL REFERENCES casegate.proposal,
+  activated_by  text NOT NULL,
+  activated_at  timestamptz NOT NULL,
+  ended_at      timestamptz CHECK (ended_at >= effective_at),
+  ended_by      text,
+  end_proposal  uuid REFERENCES casegate.proposal,
+  CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+"""
+
+FUNCTIONS = """
+-- The packs of now and of later: a worker knows beforehand what will be in force.
+CREATE FUNCTION casegate.packs_in_force()
+RETURNS TABLE (digest text, file text, document text, parameters jsonb, effective_at timestamptz, ended_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT t.digest, t.file, t.document, t.parameters, a.effective_at, a.ended_at
+    FROM casegate.pack_activation a JOIN casegate.pack_text t USING (digest)
+   WHERE a.ended_at IS NULL OR a.ended_at > clock_timestamp() - interval '1 day'
+   ORDER BY a.activation_id
+$$;
+-- The case of a permit, under row-level security as the caller.
+CREATE FUNCTION casegate.permit_case(vendor text, contract text, ref text)
+RETURNS TABLE (sequence bigint, case_id uuid, assignment_id text, status text, assigned_at timestamptz,
+               commitment bytea, kek_id text, wrapped_key bytea, sealed bytea,
+               person_mac bytea, mobile_mac bytea, home_mac bytea, related_mac bytea)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('casegate.vendor_id', vendor, true);
+  RETURN QUERY
+    SELECT a.sequence, a.case_id, a.assignment_id, a.status, a.assigned_at, a.commitment,
+           r.kek_id, r.wrapped_key, r.sealed, r.person_mac, r.contact_mac, r.home_mac, r.related_mac
+      FROM casegate.assigned_case a JOIN casegate.case_record r ON r.case_id = a.case_id
+     WHERE a.vendor_id = vendor AND a.contract_id = contract AND a.case_ref = ref AND a.status = 'assigned';
+END $$;
+
+-- What is known of a debtor, without saying who did it. One statement sees one picture (STABLE), of which
+-- `version` tells at the grant whether it still holds.
+CREATE FUNCTION casegate.contact_situation(vendor text, contract text, of_case uuid, point bytea, agent text,
+                                           script text, script_no integer, caller text, moment timestamptz, repeated text)
+RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT jsonb_build_object(
+    'version', coalesce((SELECT d.version FROM casegate.debtor d WHERE d.person_mac = r.person_mac), 0),
+    'history', coalesce((SELECT jsonb_agg(jsonb_build_array(extract(epoch FROM c.requested_at), encode(c.point_mac, 'hex'),
+                                          c.debt, c.channel, c.counts, c.result, c.party, c.is_failed, c.is_exempt) ORDER BY c.requested_at)
+                           FROM (SELECT * FROM casegate.contact x
+                                  WHERE x.person_mac = r.person_mac AND x.requested_at > moment - interval '32 days'
+                                  ORDER BY x.requested_at DESC LIMIT 1000) c), '[]'),
+    'holds', coalesce((SELECT jsonb_agg(DISTINCT h.code) FROM casegate.hold h
+                        WHERE h.person_mac = r.person_mac AND h.lifted_at IS NULL AND (h.case_id IS NULL OR h.case_id = r.case_id)), '[]'),
+    'consents', coalesce((SELECT jsonb_agg(jsonb_build_array(k.consent_id, k.scope, extract(epoch FROM k.captured_at),
+                                           extract(epoch FROM k.begins), extract(epoch FROM k.ends),
+                                           encode(k.point_mac, 'hex'), k.debt, k.channel))
+                            FROM casegate.consent k
+                           WHERE k.person_mac = r.person_mac AND k.revoked_at IS NULL AND k.ends > moment
+                             AND (k.case_id IS NULL OR k.case_id = r.case_id)), '[]'),
+    'point', (SELECT jsonb_build_array(p.validity, p.opted_out_at IS NOT NULL) FROM casegate.point_state p WHERE p.point_mac = point),
+    'own_number_invalid', EXISTS (SELECT 1 FROM casegate.point_state p
+                                   WHERE p.point_mac = r.contact_mac AND p.validity IN ('invalid', 'wrong')),
+    'agent', (SELECT jsonb_build_array(a.status, a.nda_signed_on IS NOT NULL,
+                (SELECT coalesce(jsonb_agg(DISTINCT e.course_id), '[]') FROM casegate.agent_course e
+                  WHERE e.vendor_id = a.vendor_id AND e.contract_id = a.contract_id AND e.agent_ref = a.agent_ref
+                    AND e.passed_on <= (moment AT TIME ZONE 'Asia/Shanghai')::date
+                    AND e.valid_to >= (moment AT TIME ZONE 'Asia/Shanghai')::date),
+                EXISTS (SELECT 1 FROM casegate.script_acknowledgement w
+                         WHERE w.vendor_id = a.vendor_id AND w.contract_id = a.contract_id AND w.agent_ref = a.agent_ref
+                           AND w.script_id = script AND w.version = script_no))
+              FROM casegate.agent a WHERE a.vendor_id = vendor AND a.contract_id = contract AND a.agent_ref = agent),
+    'script', (SELECT jsonb_build_array(s.status, s.channel, s.valid_from <= moment AND (s.valid_to IS NULL OR s.valid_to > moment))
+                 FROM casegate.script s WHERE s.script_id = script AND s.version = script_no),
+    'caller', EXISTS (SELECT 1 FROM casegate.caller_number n
+                       WHERE n.vendor_id = vendor AND n.contract_id = contract AND n.number = caller AND n.ended_at IS NULL),
+    'repeat', (SELECT jsonb_build_array(c.contact_id, encode(c.request_sha256, 'hex')) FROM casegate.contact c
+                WHERE c.vendor_id = vendor AND c.contract_id = contract AND c.repeat_key = repeated))
+    FROM casegate.case_record r
+   WHERE r.case_id = of_case
+     AND EXISTS (SELECT 1 FROM casegate.assigned_case a
+                  WHERE a.case_id = r.case_id AND a.vendor_id = vendor AND a.contract_id = contract AND a.status = 'assigned')
+$$;
+
+-- Takes one of what is left of a day's reveals; false, and nothing taken, when that was the last.
+CREATE FUNCTION casegate.take_reveal(vendor text, contract text, on_day date, agent text, most integer, most_of_agent integer)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO casegate.reveal_use AS u VALUES (vendor, contract, on_day, agent, 1)
+    ON CONFLICT (vendor_id, contract_id, day, agent_ref) DO UPDATE SET used = u.used + 1 WHERE u.used < most_of_agent;
+  IF NOT FOUND OR most_of_agent < 1 THEN
+    RAISE EXCEPTION 'no reveals are left' USING ERRCODE = 'CG040';
+  END IF;
+  INSERT INTO casegate.reveal_use AS u VALUES (vendor, contract, on_day, '', 1)
+    ON CONFLICT (vendor_id, contract_id, day, agent_ref) DO UPDATE SET used = u.used + 1 WHERE u.used < most;
+  IF NOT FOUND OR most < 1 THEN
+    RAISE EXCEPTION 'no reveals are left' USING ERRCODE = 'CG040';
+  END IF;
+  RETURN 'taken';
+END $$;
+
+-- Grants what was decided on a picture, if the picture still holds: 'granted', or why not. The row locks are
+-- the case's, the agent's and the debtor's own; two debtors never wait for each other.
+CREATE FUNCTION casegate.grant_permit(permit jsonb, seen bigint, most integer, most_of_agent integer, on_day date)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  granted casegate.contact;
+BEGIN
+  granted := jsonb_populate_record(NULL::casegate.contact, permit);
+  PERFORM 1 FROM casegate.assigned_case a
+    WHERE a.vendor_id = granted.vendor_id AND a.contract_id = granted.contract_id AND a.case_ref = granted.case_ref
+      AND a.case_id = granted.case_id AND a.status = 'assigned' FOR SHARE;
+  IF NOT FOUND THEN
+    RETURN 'gone';
+  END IF;
+  PERFORM 1 FROM casegate.agent a
+    WHERE a.vendor_id = granted.vendor_id AND a.contract_id = granted.contract_id AND a.agent_ref = granted.agent_ref
+      AND a.status = 'qualified' FOR SHARE;
+  IF NOT FOUND THEN
+    RETURN 'stale';
+  END IF;
+  PERFORM 1 FROM casegate.script s
+    WHERE s.script_id = granted.script_id AND s.version = granted.script_version AND s.status = 'active' FOR SHARE;
+  IF NOT FOUND THEN
+    RETURN 'stale';
+  END IF;
+  INSERT INTO casegate.debtor AS d (person_mac, version) VALUES (granted.person_mac, seen + 1)
+    ON CONFLICT (person_mac) DO UPDATE SET version = d.version + 1 WHERE d.version = seen;
+  IF NOT FOUND THEN
+    RETURN 'stale';
+  END IF;
+  PERFORM 1 FROM casegate.point_state p WHERE p.point_mac = granted.point_mac AND p.opted_out_at IS NOT NULL;
+  IF FOUND AND granted.party <> 'debtor' THEN
+    RETURN 'stale';
+  END IF;
+  IF granted.handling = 'reveal_once' THEN
+    PERFORM casegate.take_reveal(granted.vendor_id, granted.contract_id, on_day, granted.agent_ref, most, most_of_agent);
+  END IF;
+  INSERT INTO casegate.contact SELECT granted.*;
+  RETURN 'granted';
+EXCEPTION
+  WHEN unique_violation THEN RETURN 'stale';
+  WHEN SQLSTATE 'CG040' THEN RETURN 'quota';
+END $$;
+
+CREATE FUNCTION casegate.refuse_permit(vendor text, contract text, of_case uuid, agent text, by_channel text, kind text,
+                                       moment timestamptz, because text[])
+RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  INSERT INTO casegate.permit_refusal (vendor_id, contract_id, case_id, agent_ref, channel, point_kind, requested_at, codes)
+  VALUES (vendor, contract, of_case, agent, by_channel, kind, moment, because)
+$$;
+
+CREATE FUNCTION casegate.vendor_permit(vendor text, contract text, permit uuid)
+RETURNS SETOF casegate.contact
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('casegate.vendor_id', vendor, true);
+  RETURN QUERY SELECT * FROM casegate.contact c
+    WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract;
+END $$;
+
+-- Ends an open permit of the vendor: 'closed', or the state that it is in already; NULL when there is none. What
+-- the call has shown takes effect with it: an opting out stays for ever, a hold stops all cases of the debtor.
+CREATE FUNCTION casegate.close_permit(vendor text, contract text, permit uuid, ended text, outcome text, measures integer,
+                                      is_try_failed boolean, found_validity text, is_opting_out boolean, hold_code text,
+                                      moment timestamptz)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  found casegate.contact;
+BEGIN
+  SELECT * INTO found FROM casegate.contact c
+   WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract;
+  IF found.contact_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- The debtor before its contacts, as everywhere: whoever takes them the other way round waits for ever.
+  PERFORM casegate.touch_debtor(found.person_mac);
+  SELECT * INTO found FROM casegate.contact c WHERE c.contact_id = permit FOR UPDATE;
+  -- A call that is told of late is told of all the same, even when a hold came in the middle of it.
+  IF found.state <> 'granted' AND NOT (found.state IN ('expired', 'voided') AND found.result IS NULL AND ended = 'used') THEN
+    RETURN found.state;
+  END IF;
+  IF ended = 'unused' AND (found.dialed_at IS NOT NULL OR found.expires_at <= moment) THEN
+    RETURN 'dialed';
+  END IF;
+  UPDATE casegate.contact SET state = ended, closed_at = moment, result = outcome, counts = measures, is_failed = is_try_failed
+   WHERE contact_id = permit;
+  IF found_validity IS NOT NULL OR is_opting_out THEN
+    INSERT INTO casegate.point_state AS p (point_mac, validity, changed_at, opted_out_at)
+    VALUES (found.point_mac, coalesce(found_validity, 'unknown'), moment, CASE WHEN is_opting_out THEN moment END)
+    ON CONFLICT (point_mac) DO UPDATE
+       SET validity = coalesce(found_validity, p.validity), changed_at = moment,
+           opted_out_at = coalesce(p.opted_out_at, excluded.opted_out_at);
+  END IF;
+  IF hold_code IS NOT NULL THEN
+    PERFORM casegate.place_hold(gen_random_uuid(), found.person_mac, NULL, hold_code, 'call_result', 'vendor:' || vendor, moment);
+  END IF;
+  RETURN 'closed';
+END $$;
+
+-- One more try at a case's last four digits on a day: how many that makes, or NULL when three were made.
+CREATE FUNCTION casegate.take_identity_try(of_case uuid, on_day date, most integer)
+RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  INSERT INTO casegate.identity_try AS t VALUES (of_case, on_day, 1)
+    ON CONFLICT (case_id, day) DO UPDATE SET tries = t.tries + 1 WHERE t.tries < most
+  RETURNING tries
+$$;
+CREATE FUNCTION casegate.note_identity(vendor text, contract text, permit uuid, outcome text)
+RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  UPDATE casegate.contact SET identity = outcome
+   WHERE contact_id = permit AND vendor_id = vendor AND contract_id = contract AND identity IS DISTINCT FROM 'match'
+$$;
+
+-- A number for a dial token, once: NULL unless the permit is open and all that it stands on still is.
+CREATE FUNCTION casegate.take_dial(permit uuid, moment timestamptz)
+RETURNS casegate.contact
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  found casegate.contact;
+BEGIN
+  UPDATE casegate.contact c SET dialed_at = moment
+    FROM casegate.contract k, casegate.vendor v, casegate.credential s
+   WHERE c.contact_id = permit AND c.handling = 'dial_token' AND c.state = 'granted' AND c.dialed_at IS NULL
+     AND c.expires_at > moment AND k.contract_id = c.contract_id AND k.starts_at <= moment AND k.ends_at > moment
+     AND v.vendor_id = c.vendor_id AND v.status = 'active' AND s.thumbprint = c.thumbprint AND s.status = 'active'
+  RETURNING c.* INTO found;
+  RETURN found;
+END $$;
+
+-- Permits that end because something else did. One that may have been dialled goes on counting.
+CREATE FUNCTION casegate.void_permits(of_person bytea, of_case uuid, of_vendor text, of_contract text, of_agent text,
+                                      of_script text, of_version integer, because text, moment timestamptz)
+RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  WITH ended AS (
+    UPDATE casegate.contact c
+       SET state = 'voided', closed_at = moment, void_reason = because,
+           counts = CASE WHEN c.handling = 'dial_token' AND c.dialed_at IS NULL THEN 0 ELSE c.counts END
+     WHERE c.state = 'granted'
+       AND (of_person IS NULL OR c.person_mac = of_person) AND (of_case IS NULL OR c.case_id = of_case)
+       AND (of_vendor IS NULL OR (c.vendor_id = of_vendor AND c.contract_id = of_contract))
+       AND (of_agent IS NULL OR c.agent_ref = of_agent)
+       AND (of_script IS NULL OR (c.script_id = of_script AND c.script_version = of_version))
+    RETURNING 1)
+  SELECT count(*) FROM ended
+$$;
+
+-- Permits whose time is over and which nobody has closed: each counts as a try at least.
+CREATE FUNCTION casegate.expire_permits(moment timestamptz, most integer)
+RETURNS TABLE (contact_id uuid, vendor_id text, contract_id text)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  WITH due AS (SELECT c.contact_id FROM casegate.contact c WHERE c.state = 'granted' AND c.expires_at <= moment
+                ORDER BY c.expires_at LIMIT most FOR UPDATE SKIP LOCKED)
+  UPDATE casegate.contact c
+     SET state = 'expired', closed_at = moment,
+         counts = CASE WHEN c.handling = 'dial_token' AND c.dialed_at IS NULL THEN 3 ELSE c.counts END
+    FROM due WHERE c.contact_id = due.contact_id
+  RETURNING c.contact_id, c.vendor_id, c.contract_id
+$$;
+
+CREATE FUNCTION casegate.end_permits_of_case() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  PERFORM casegate.void_permits(NULL, gone.case_id, gone.vendor_id, gone.contract_id, NULL, NULL, NULL, 'RECALLED', gone.recalled_at)
+     FROM (SELECT n.case_id, n.vendor_id, n.contract_id, n.recalled_at FROM changed n
+            WHERE n.status = 'recalled'
+              AND EXISTS (SELECT 1 FROM casegate.contact c WHERE c.case_id = n.case_id AND c.state = 'granted')) gone;
+  RETURN NULL;
+END $$;
+CREATE FUNCTION casegate.void_permits_of_debtor(person bytea, the_case uuid, moment timestamptz, because text) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT casegate.void_permits(person, the_case, NULL, NULL, NULL, NULL, NULL, because, moment)
+$$;
+CREATE FUNCTION casegate.void_permits_of_agent(vendor text, contract text, agent text, moment timestamptz) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT casegate.void_permits(NULL, NULL, vendor, contract, agent, NULL, NULL, 'AGENT', moment)
+$$;
+CREATE FUNCTION casegate.void_permits_of_script(script text, version integer, moment timestamptz) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT casegate.void_permits(NULL, NULL, NULL, NULL, NULL, script, version, 'SCRIPT', moment)
+$$;
+-- A hold that comes with a corrected debtor, and not through place_hold(), ends them too.
+CREATE FUNCTION casegate.end_permits_of_debtor() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  PERFORM casegate.void_permits_of_debtor(NEW.person_mac, NEW.case_id, NEW.placed_at, 'HOLD');
+  RETURN NULL;
+END $$;
+CREATE FUNCTION casegate.forget_contacts() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  PERFORM casegate.void_permits(NULL, OLD.case_id, NULL, NULL, NULL, NULL, NULL, 'ERASED', clock_timestamp());
+  UPDATE casegate.contact SET person_mac = decode(repeat('00', 32), 'hex'), point_mac = decode(repeat('00', 32), 'hex'),
+         debt = '', case_ref = NULL
+   WHERE case_id = OLD.case_id;
+  DELETE FROM casegate.identity_try WHERE case_id = OLD.case_id;
+  RETURN OLD;
+END $$;
+-- Whether a consent was given in a call that was allowed: no permit, no consent.
+CREATE OR REPLACE FUNCTION casegate.is_captured_in_permit(vendor text, contract text, the_case uuid, permit uuid, captured timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT EXISTS (SELECT FROM casegate.contact c
+                  WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract AND c.case_id = the_case
+                    AND c.state <> 'voided' AND captured BETWEEN c.requested_at AND c.requested_at + interval '2 hours')
+$$;
+"""
+
+TRIGGERS = """
+CREATE TRIGGER pack_changes_trust AFTER INSERT OR UPDATE ON casegate.pack_activation
+  FOR EACH STATEMENT EXECUTE FUNCTION casegate.raise_trust_epoch();
+CREATE TRIGGER recall_ends_permits AFTER UPDATE ON casegate.assigned_case
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION casegate.end_permits_of_case();
+CREATE TRIGGER hold_ends_permits AFTER INSERT ON casegate.hold
+  FOR EACH ROW EXECUTE FUNCTION casegate.end_permits_of_debtor();
+CREATE TRIGGER erased_case_forgets_contacts BEFORE DELETE ON casegate.case_record
+  FOR EACH ROW EXECUTE FUNCTION casegate.forget_contacts();
+"""
+
+RIGHTS = """
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA casegate FROM PUBLIC;
+GRANT SELECT ON casegate.contact TO "{vendor}";
+GRANT EXECUTE ON FUNCTION casegate.permit_case(text, text, text), casegate.vendor_permit(text, text, uuid),
+  casegate.contact_situation(text, text, uuid, bytea, text, text, integer, text, timestamptz, text),
+  casegate.grant_permit(jsonb, bigint, integer, integer, date),
+  casegate.refuse_permit(text, text, uuid, text, text, text, timestamptz, text[]),
+  casegate.close_permit(text, text, uuid, text, text, integer, boolean, text, boolean, text, timestamptz),
+  casegate.take_identity_try(uuid, date, integer), casegate.note_identity(text, text, uuid, text) TO "{vendor}";
+GRANT EXECUTE ON FUNCTION casegate.packs_in_force() TO "{vendor}", "{company}";
+GRANT SELECT, INSERT ON casegate.pack_text, casegate.pack_activation TO "{company}";
+GRANT UPDATE (ended_at, ended_by, end_proposal) ON casegate.pack_activation TO "{company}";
+GRANT EXECUTE ON FUNCTION casegate.take_dial(uuid, timestamptz), casegate.expire_permits(timestamptz, integer),
+  casegate.touch_debtor(bytea) TO "{company}";
+GRANT SELECT, INSERT, UPDATE ON casegate.contact, casegate.point_state TO "{company}";
+GRANT SELECT ON casegate.permit_refusal, casegate.reveal_use, casegate.identity_try TO "{company}";
+"""
+
+# A permit's row holds keys that would join vendors' debtors: the listener reads its own vendor's only.
+VENDOR_POLICIES = """
+CREATE POLICY own_contacts ON casegate.contact FOR SELECT TO "{vendor}"
+  USING (vendor_id = current_setting('casegate.vendor_id', true));
+"""
+
+VENDOR_OWNED = ("contact", "permit_refusal", "reveal_use", "point_state", "identity_try")
+
+
+def upgrade() -> None:
+    roles = context.config.attributes["roles"]
+    names = {purpose: roles.name(purpose).replace('"', '""') for purpose in ("vendor", "company")}
+    run = op.get_bind().exec_driver_sql
+    for script in (TABLES, FUNCTIONS, TRIGGERS):
+        run(script.replace("%", "%%"))
+    for table in VENDOR_OWNED:
+        run(f"ALTER TABLE casegate.{table} ENABLE ROW LEVEL SECURITY")
+        run(
+            f'CREATE POLICY company_all ON casegate.{table} TO "{names["company"]}" USING (true) WITH CHECK (true)'
+        )
+    run(VENDOR_POLICIES.format(**names))
+    run(RIGHTS.format(**names))
+
+
+def downgrade() -> None:
+    """There is no way back: what was logged stays."""

@@ -1,0 +1,210 @@
+"""Permits over a real database: when they end, what they count, what ends them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from audit.errors import AuditUnavailableError
+from gateway.contact.expiry import PermitExpiry
+from gateway.contact.permits import Granted, Refused
+from gateway.contact.wish import PointKind
+from gateway.errors import NotFoundError, PermitStateError
+from gateway.operations.recall import recall_cases
+from gateway.people.agents import AgentKey
+from gateway.trial.call_centre import agent_refs
+from policies.contact.model import DenyCode, Measure
+from policies.limits import NumberHandling
+from tests.gateway.contact.centre import CONTEXT, MORNING, CallCentre, Desks
+
+
+@pytest.fixture(scope="module")
+def whole_centre(postgres_url: str, open_directory: Path) -> CallCentre:
+    return CallCentre.make(postgres_url, open_directory / "contact-centre", cases=60)
+
+
+@pytest.fixture
+def centre(whole_centre: CallCentre) -> Iterator[CallCentre]:
+    whole_centre.lender.clock.at = MORNING
+    yield whole_centre
+    whole_centre.lender.clock.at = MORNING
+
+
+def test_a_permit_lives_ten_minutes_and_never_past_the_end_of_the_window(
+    centre: CallCentre,
+) -> None:
+    morning = centre.row(centre.ask(centre.case()))
+    centre.lender.clock.at = datetime(2026, 5, 7, 9, 55, tzinfo=UTC)  # 17:55 in Shanghai
+    evening = centre.row(centre.ask(centre.case()))
+    centre.lender.clock.at = datetime(2026, 5, 7, 10, 0, tzinfo=UTC)
+    late = centre.ask(centre.case())
+
+    assert morning["expires_at"] == MORNING + timedelta(minutes=10)
+    assert evening["expires_at"] == datetime(2026, 5, 7, 10, 0, tzinfo=UTC)
+    assert isinstance(late, Refused)
+    assert late.codes == (DenyCode.OUTSIDE_WINDOW_AMBER_NO_CONSENT,)
+    assert late.allowed_from == datetime(2026, 5, 8, 1, 0, tzinfo=UTC)
+
+
+def test_sixty_four_ask_at_once_and_three_get_through(centre: CallCentre) -> None:
+    case_ref = centre.case()
+
+    async def race(desks: Desks) -> list[Granted | Refused]:
+        wish = centre.wish(case_ref)
+        return await asyncio.gather(
+            *(desks.permits.ask(centre.principal(), wish, CONTEXT) for _ask in range(64))
+        )
+
+    answers = centre.run(race)
+    assert Counter(type(answer) for answer in answers) == {Granted: 3, Refused: 61}
+
+
+def test_a_permit_that_cannot_be_logged_is_not_given_and_takes_no_slot(
+    centre: CallCentre,
+) -> None:
+    case_ref = centre.case()
+
+    async def fail(desks: Desks) -> None:
+        desks.evidence.is_down = True
+        for _ask in range(5):
+            with pytest.raises(AuditUnavailableError):
+                await desks.permits.ask(centre.principal(), centre.wish(case_ref), CONTEXT)
+
+    centre.run(fail)
+    assert isinstance(centre.ask(case_ref), Granted)
+
+
+def test_a_recall_ends_the_open_permit_in_its_own_transaction(centre: CallCentre) -> None:
+    case_ref = centre.case()
+    permit = centre.ask(case_ref)
+    with centre.lender.role() as connection:
+        recall_cases(
+            connection, "alpha", "alpha-2026", case_refs=[case_ref], actor="test", at=MORNING
+        )
+
+    assert centre.row(permit)["void_reason"] == "RECALLED"
+    with pytest.raises(NotFoundError):
+        centre.ask(case_ref)
+
+
+def test_a_hold_ends_permits_of_all_the_debtors_cases(centre: CallCentre) -> None:
+    case_ref = centre.case()
+    permit = centre.ask(case_ref)
+    with centre.lender.owner() as connection:
+        connection.execute(
+            "SELECT casegate.place_hold(%s, r.person_mac, NULL, 'fraud_claim', 'company',"
+            " 'staff:test', %s) FROM casegate.assigned_case a"
+            " JOIN casegate.case_record r USING (case_id) WHERE a.case_ref = %s",
+            (uuid4(), MORNING, case_ref),
+        )
+
+    row = centre.row(permit)
+    assert (row["state"], row["void_reason"]) == ("voided", "HOLD")
+    refused = centre.ask(case_ref)
+    assert isinstance(refused, Refused)
+    assert refused.codes == (DenyCode.HOLD,)
+
+
+def test_a_suspended_agent_loses_his_permits_and_gets_no_more(centre: CallCentre) -> None:
+    agent = agent_refs("alpha")[2]
+    case_ref = centre.case()
+    permit = centre.ask(case_ref, agent_ref=agent)
+    centre.lender.office().people().suspend(
+        AgentKey("alpha", "alpha-2026", agent), actor="staff:test"
+    )
+
+    assert centre.row(permit)["void_reason"] == "AGENT"
+    refused = centre.ask(case_ref, agent_ref=agent)
+    assert isinstance(refused, Refused)
+    assert DenyCode.AGENT_SUSPENDED in refused.codes
+
+
+def test_what_nobody_closes_counts_for_good(centre: CallCentre) -> None:
+    shown, token = centre.ask(centre.case()), _third_person(centre, centre.case())
+    centre.lender.clock.at = MORNING + timedelta(minutes=11)
+    PermitExpiry(centre.lender.office().connection, centre.lender.clock).keep_time()
+
+    attempt = int(Measure.ATTEMPT | Measure.UNANSWERED)
+    assert centre.row(shown)["state"] == centre.row(token)["state"] == "expired"
+    assert centre.row(token)["counts"] == attempt
+    assert centre.row(shown)["counts"] & Measure.EFFECTIVE
+    with pytest.raises(PermitStateError) as over:
+        centre.run(
+            lambda desks: desks.calls.give_back(centre.principal(), _id(shown), replace(CONTEXT))
+        )
+    assert over.value.code == "PERMIT_EXPIRED"
+
+
+def test_the_reveals_of_a_day_are_counted_exactly(centre: CallCentre) -> None:
+    policy = next(iter(centre.profiles.bundle))
+    most = policy.limits.quotas.reveals_per_agent
+    used = centre.lender.query(
+        "SELECT coalesce(max(used), 0) FROM casegate.reveal_use WHERE agent_ref = %s",
+        (agent_refs("alpha")[1],),
+    )[0][0]
+    assert isinstance(used, int)
+    centre.lender.query(
+        "INSERT INTO casegate.reveal_use VALUES ('alpha', 'alpha-2026', '2026-05-07', %s, %s)"
+        " RETURNING 1",
+        (agent_refs("alpha")[1], most - 3),
+    )
+    cases = [centre.case() for _case in range(8)]
+
+    async def race(desks: Desks) -> list[Granted | Refused]:
+        wishes = [centre.wish(ref, agent_ref=agent_refs("alpha")[1]) for ref in cases]
+        asks = (desks.permits.ask(centre.principal(), wish, CONTEXT) for wish in wishes)
+        return await asyncio.gather(*asks)
+
+    answers = centre.run(race)
+    refused = [answer for answer in answers if isinstance(answer, Refused)]
+    assert len(refused) == 5
+    assert {answer.codes for answer in refused} == {(DenyCode.RATE_LIMIT,)}
+
+
+def test_an_erased_debtors_calls_lead_nowhere(centre: CallCentre) -> None:
+    case_ref = centre.case()
+    permit = centre.ask(case_ref)
+    centre.lender.query(
+        "SELECT casegate.erase_people(ARRAY[r.person_mac]) FROM casegate.case_record r"
+        " JOIN casegate.assigned_case a USING (case_id) WHERE a.case_ref = %s",
+        (case_ref,),
+    )
+    found = centre.lender.query(
+        "SELECT person_mac, point_mac, debt, case_ref, state FROM casegate.contact"
+        " WHERE contact_id = %s",
+        (_id(permit),),
+    )
+    assert found == [(bytes(32), bytes(32), "", None, "voided")]
+
+
+def test_a_third_persons_number_is_never_shown(centre: CallCentre) -> None:
+    assert next(iter(centre.profiles.bundle)).limits.numbers is NumberHandling.REVEAL_ONCE
+    permit = _third_person(centre, centre.case())
+
+    point = orjson.loads(permit.body)["contact_point"]
+    assert point.keys() == {"kind", "masked", "dial_token"}
+    assert point["masked"] is None
+
+
+def _third_person(centre: CallCentre, case_ref: str) -> Granted:
+    async def lose(desks: Desks) -> Granted | Refused:
+        for _call in range(3):
+            permit = await desks.permits.ask(centre.principal(), centre.wish(case_ref), CONTEXT)
+            await desks.calls.close(centre.principal(), _id(permit), "NO_ANSWER", CONTEXT)
+        wish = centre.wish(case_ref, point=PointKind.RELATED)
+        return await desks.permits.ask(centre.principal(), wish, CONTEXT)
+
+    answer = centre.run(lose)
+    assert isinstance(answer, Granted), answer
+    return answer
+
+
+def _id(answer: Granted | Refused) -> UUID:
+    assert isinstance(answer, Granted), answer
+    return answer.permit_id
