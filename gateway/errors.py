@@ -12,9 +12,19 @@ class GatewayError(Exception):
     ├── RequestInvalidError       a parameter is malformed or out of bounds
     ├── RoleNotAllowedError       the staff member's role does not cover this
     ├── ApprovalRefusedError      a second person has to approve, or has not (carries a code)
+    ├── IllegalTransitionError    the thing is not in a state from which this leads on
+    ├── PersonalDataError         a payload holds what looks like an identity or mobile number
+    ├── AgentNotAcceptedError     this person is not registered as an agent; it is not said why
+    ├── AgentNotQualifiedError    the agent lacks what qualifying asks for
+    ├── ScriptRefusedError        a script's text lacks a statement or holds a forbidden term
     ├── EnrolmentRefusedError     no invitation, certificate or renewal (carries a code)
     ├── ReleaseDeniedError        the policy says no (carries a deny code)
     │   └── QuotaUsedError        the day's quota of the policy is used up
+    ├── ConsentRejectedError      a consent is not accepted: not prior, too long, or without proof
+    ├── IdempotencyKeyReusedError the key was used for another request
+    ├── ChangesForgottenError     the feed does not reach back to this cursor any more
+    ├── RateLimitedError          more than one caller may have; later again
+    ├── PermitStateError          a permit is not there, used up or over (carries a code)
     ├── CredentialRefusedError    the certificate is not acceptable (carries a deny code)
     ├── ProxyRefusedError         a forwarded certificate is not acceptable (carries a code)
     ├── TokenRefusedError         the access token is not acceptable
@@ -69,6 +79,38 @@ class ApprovalRefusedError(GatewayError):
         self.code = code
 
 
+class IllegalTransitionError(GatewayError):
+    """The thing is not in a state from which this leads on; the message names the state."""
+
+    code = "ILLEGAL_TRANSITION"
+
+
+class PersonalDataError(GatewayError):
+    """A payload holds what looks like personal data; the message names the place only."""
+
+    code = "PII_IN_PAYLOAD"
+
+
+class AgentNotAcceptedError(GatewayError):
+    """This person is not registered as an agent: one answer, which tells of no other vendor."""
+
+    code = "AGENT_NOT_ACCEPTED"
+
+
+class AgentNotQualifiedError(GatewayError):
+    """The agent lacks what qualifying asks for; the message names it."""
+
+    code = "AGENT_NOT_QUALIFIED"
+
+
+class ScriptRefusedError(GatewayError):
+    """A script's text lacks a mandatory statement or holds a forbidden term (carries a code)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class EnrolmentRefusedError(GatewayError):
     """No invitation, certificate or renewal is given; the message is for whoever asked."""
 
@@ -91,6 +133,38 @@ class QuotaUsedError(ReleaseDeniedError):
 
     def __init__(self, policy: str) -> None:
         super().__init__("RATE_LIMIT", policy)
+
+
+class ConsentRejectedError(GatewayError):
+    """A consent is not accepted; the message says what it lacks."""
+
+    code = "CONSENT_REJECTED"
+
+
+class IdempotencyKeyReusedError(GatewayError):
+    """The key was used for another request."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class ChangesForgottenError(GatewayError):
+    """The feed does not reach back to this cursor any more."""
+
+    code = "CHANGES_FORGOTTEN"
+
+
+class RateLimitedError(GatewayError):
+    """More than one caller may have."""
+
+    code = "RATE_LIMITED"
+
+
+class PermitStateError(GatewayError):
+    """What is asked of a permit does not go with the state that it is in; `code` says which."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class CredentialRefusedError(GatewayError):

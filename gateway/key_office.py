@@ -5,11 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from audit.note import Ed25519Verifier
 from gateway.clock import Clock
@@ -179,6 +185,9 @@ class KeyOffice:
         for name in ("pseudonym", "index"):
             with read_key(settings, getattr(settings.keys, name)) as secret:
                 held.append(HeldKey(name, key_id_of(secret)))
+        report = settings.resolve(settings.offboarding.report_key)
+        if report.exists():  # made by `casegate report init`, where contracts end
+            held.append(HeldKey("report-signing", _public_id(report)))
         return held
 
     def _certificates(self) -> list[KeyStanding]:
@@ -233,6 +242,13 @@ def _token_id(path: Path) -> str:
 def _kek_id(settings: Settings, path: Path) -> str:
     with read_secret_key(f"file:{path}", settings.directory, {}) as secret:
         return LocalKeyEncryptionKey(secret).kek_id
+
+
+def _public_id(path: Path) -> str:
+    """The first 16 digits of the SHA-256 of a public key in PEM; its private half stays shut."""
+    key = load_pem_public_key(path.read_bytes())
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(spki).hexdigest()[:16]
 
 
 def _vkey_id(vkey: str) -> str:

@@ -213,6 +213,22 @@ def write_certificates(path: Path, certificates: Sequence[x509.Certificate]) -> 
     _replace(path, pem)
 
 
+def drop_certificate(path: Path, issuer_id: bytes) -> bool:
+    """Takes an authority out of a file of authorities; whether it was there.
+
+    The last one stays, since a file without any could not be read.
+
+    Raises:
+        CertificateError, OSError: the file cannot be read or written.
+    """
+    held = load_certificates(path)
+    kept = [certificate for certificate in held if spki_digest(certificate) != issuer_id]
+    if not kept or len(kept) == len(held):
+        return False
+    write_certificates(path, kept)
+    return True
+
+
 def inherited(certificate: x509.Certificate) -> tuple[str, str]:
     """Host and public address that an issuer was made with, for the one after it.
 

@@ -18,7 +18,7 @@ from cryptography.x509 import ocsp
 
 from keys.authority import CertificateAuthority
 from keys.crl import RevokedCertificate
-from keys.errors import StatusRequestError
+from keys.errors import CertificateError, DeviceError, StatusRequestError
 from keys.profiles import Profile
 
 MAX_REQUEST_BYTES = 2048
@@ -89,6 +89,14 @@ def read_path(text: str) -> bytes:
         raise StatusRequestError("the path is not the base64 of a status request") from None
 
 
+def _failed(status: ocsp.OCSPResponseStatus) -> bytes:
+    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
+
+
+# For whoever asks while no key is at hand (RFC 6960, 2.3).
+TRY_LATER = _failed(ocsp.OCSPResponseStatus.TRY_LATER)
+
+
 class StatusResponder:
     """Answers for several authorities, each by a delegate with a key made here.
 
@@ -111,7 +119,8 @@ class StatusResponder:
 
         `status_of(issuer_id, serial)` gives True for a certificate in good standing, its
         revocation, or None for one that was never issued. A request about another authority's
-        certificate is answered `unauthorized`, an unreadable one `malformedRequest`.
+        certificate is answered `unauthorized`, an unreadable one `malformedRequest`, and any
+        `tryLater` while the authority's key cannot name a delegate.
         """
         try:
             question = read_question(der)
@@ -123,7 +132,10 @@ class StatusResponder:
         if authority is None:
             return _failed(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         status = status_of(authority.issuer_id, question.serial)
-        signer = self._signer(authority, at)
+        try:
+            signer = self._signer(authority, at)
+        except (DeviceError, CertificateError):
+            return TRY_LATER
         revocation = status if isinstance(status, RevokedCertificate) else None
         builder = (
             ocsp.OCSPResponseBuilder()
@@ -187,7 +199,3 @@ def _verdict(status: Status) -> ocsp.OCSPCertStatus:
 
 def _said(reason: x509.ReasonFlags) -> x509.ReasonFlags | None:
     return None if reason is x509.ReasonFlags.unspecified else reason
-
-
-def _failed(status: ocsp.OCSPResponseStatus) -> bytes:
-    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)

@@ -7,6 +7,8 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -43,6 +45,13 @@ class TokenKey:
     def key_id(self) -> str:
         """The `kid`."""
         return self.jwk["kid"]
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature as a JWS carries it (RFC 8037, 3.1; RFC 7518, 3.4), 64 bytes."""
+        if isinstance(self.private, Ed25519PrivateKey):
+            return self.private.sign(message)
+        r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
 
     @classmethod
     def of(cls, private: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> Self:

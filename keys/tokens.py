@@ -8,10 +8,11 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import jwt
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -42,6 +43,15 @@ class AccessToken:
     expires_at: int
     not_before: int
     scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A new token, its `jti`, and its lifetime in seconds."""
+
+    token: str = field(repr=False)
+    token_id: str
+    lifetime: int
 
 
 def load_signing_key(pem: Secret) -> Ed25519PrivateKey:
@@ -76,6 +86,9 @@ class TokenAuthority:
     def use(self, key: TokenKey, others: Iterable[TokenKey] = ()) -> None:
         """Goes on with other keys; a token of a key that is not among them ends here."""
         self._key = key
+        # The same for all tokens of a key (RFC 7515, 7.1): made once.
+        header = {"alg": key.algorithm.value, "typ": _TYPE, "kid": key.key_id}
+        self._header = f"{base64url(orjson.dumps(header))}."
         self._known = {other.key_id: other for other in (*others, key)}
         self._verified.clear()
 
@@ -99,8 +112,8 @@ class TokenAuthority:
         now: datetime,
         not_after: datetime,
         scope: str = "release",
-    ) -> tuple[str, int]:
-        """Returns a token and its lifetime in seconds: at most 600, never past `not_after`.
+    ) -> MintedToken:
+        """Returns a new token; its lifetime is at most 600 seconds, never past `not_after`.
 
         Raises:
             TokenError: nothing of the lifetime is left.
@@ -109,6 +122,7 @@ class TokenAuthority:
         expires = min(issued + LIFETIME_SECONDS, int(not_after.timestamp()))
         if expires <= issued:
             raise TokenError("the contract or the certificate ends before a token could begin")
+        token_id = secrets.token_urlsafe(16)
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -119,13 +133,12 @@ class TokenAuthority:
             "iat": issued,
             "nbf": issued,
             "exp": expires,
-            "jti": secrets.token_urlsafe(16),
+            "jti": token_id,
             "cnf": {"x5t#S256": base64url(thumbprint)},
         }
-        key = self._key
-        headers = {"typ": _TYPE, "kid": key.key_id}
-        token = jwt.encode(claims, key.private, algorithm=key.algorithm, headers=headers)
-        return token, expires - issued
+        signed = self._header + base64url(orjson.dumps(claims))
+        signature = base64url(self._key.sign(signed.encode()))
+        return MintedToken(f"{signed}.{signature}", token_id, expires - issued)
 
     def verify(self, token: str, *, thumbprint_b64: str, now: datetime) -> AccessToken:
         """Returns what the token says, if it was minted here for this very certificate.

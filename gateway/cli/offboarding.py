@@ -71,9 +71,11 @@ def offboarding(
         return
     for one in found:
         told = ", ".join(f"{made['kind']} {made['day']}" for made in one["notices"])
+        invitation = one["closing_invitation"] or {"status": "none", "proposal": "-"}
         out.print(
             f"{one['contract']} ({one['vendor']}): {one['step']}, ended {one['ended_at']},"
-            f" certificate due {one['due_at']}; {told or 'no notices'}",
+            f" certificate due {one['due_at']}; {told or 'no notices'}; closing invitation"
+            f" {invitation['status']} (proposal {invitation['proposal']})",
             soft_wrap=True,
         )
     if not found:

@@ -6,6 +6,7 @@ A route cannot be reached around it, so authorization does not depend on each ro
 import secrets
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -85,6 +86,7 @@ class Gate(ABC):
         tls = scope["extensions"]["tls"]
         thumbprint: bytes = tls["client_cert_thumbprint"]
         state["thumbprint"] = thumbprint
+        state["readmit"] = partial(self.admit, scope, thumbprint)
         id_header = (b"casegate-request-id", request_id.encode())
         started = False
         sent = 0

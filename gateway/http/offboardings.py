@@ -86,6 +86,19 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
         return json_answer({"items": items})
 
     @api.get(
+        "/company/v1/notices",
+        summary="What was told about deadlines, the newest first (every role)",
+        response_class=Response,
+        openapi_extra=_READERS,
+    )
+    async def list_notices(
+        after: Annotated[int | None, Query(description="The last id of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200, description="Items a page.")] = 50,
+    ) -> Response:
+        found = await asyncio.to_thread(cases.offboarding.notices, after=after, limit=limit)
+        return json_answer({"items": found})
+
+    @api.get(
         "/company/v1/offboardings/{contract_id}",
         summary="One contract's end with its facts and certificates (every role)",
         response_class=Response,

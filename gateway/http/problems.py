@@ -10,23 +10,33 @@ from starlette.exceptions import HTTPException as RoutingError
 
 from audit.errors import AuditUnavailableError
 from gateway.errors import (
+    AgentNotAcceptedError,
+    AgentNotQualifiedError,
     AlreadyExistsError,
     ApprovalRefusedError,
+    ChangesForgottenError,
     ClientRefusedError,
+    ConsentRejectedError,
     CredentialRefusedError,
     DatabaseUnavailableError,
     EnrolmentRefusedError,
     GatewayError,
+    IdempotencyKeyReusedError,
+    IllegalTransitionError,
     NotFoundError,
+    PermitStateError,
+    PersonalDataError,
     ProxyRefusedError,
     QuotaUsedError,
+    RateLimitedError,
     ReleaseDeniedError,
     RequestInvalidError,
     RoleNotAllowedError,
+    ScriptRefusedError,
     TokenRefusedError,
     TrustStaleError,
 )
-from gateway.portfolio.errors import PortfolioFileError
+from gateway.portfolio.errors import ContractOverError, PortfolioFileError
 from keys.errors import RequestRefusedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -66,9 +76,20 @@ _BY_ERROR: dict[type[Exception], tuple[int, str]] = {
     AlreadyExistsError: (409, "The name is taken."),
     RequestInvalidError: (422, "The request does not fit its description."),
     PortfolioFileError: (422, "The case file is refused as a whole."),
+    ContractOverError: (409, "The contract ended meanwhile; nothing more is stored under it."),
     RoleNotAllowedError: (403, "Your role does not cover this."),
     ApprovalRefusedError: (409, "A second person has to approve this."),
+    IllegalTransitionError: (409, "Its state does not allow this."),
+    PersonalDataError: (422, "The payload holds what looks like personal data."),
+    AgentNotAcceptedError: (409, "This person is not accepted as an agent."),
+    AgentNotQualifiedError: (409, "The agent lacks what qualifying asks for."),
+    ScriptRefusedError: (422, "The script's text is refused."),
+    ConsentRejectedError: (422, "The consent is not accepted."),
+    IdempotencyKeyReusedError: (422, "The idempotency key was used for another request."),
+    ChangesForgottenError: (410, "Changes after this cursor are forgotten; read your cases anew."),
+    RateLimitedError: (429, "More than you may have at a time; close one, or wait."),
     QuotaUsedError: (429, "The day's quota of cases would be passed; nothing was released."),
+    PermitStateError: (409, "The permit does not allow this any more."),
     ReleaseDeniedError: (403, "The policy does not allow this release."),
     CredentialRefusedError: (401, "The client certificate is not accepted."),
     ProxyRefusedError: (400, "The certificate header is not accepted."),
@@ -96,6 +117,19 @@ _ENROLMENT = {
     "KEY_REUSED": 409,
     "RENEWED_ALREADY": 409,
     "RATE_LIMITED": 429,
+    "ISSUER_UNAVAILABLE": 503,
+}
+
+# What is asked of a permit, by its code.
+_PERMITS = {
+    "PERMIT_MISSING": (404, "There is no such thing here."),
+    "PERMIT_USED": (409, "The permit was used or closed before."),
+    "PERMIT_EXPIRED": (409, "The permit's time is over."),
+    "PERMIT_VOIDED": (409, "The permit has been voided; ask anew."),
+    "IDENTITY_TRIES_USED": (403, "Three tries were made at this case today."),
+    "UNKNOWN_CODE": (422, "The result code is not known; see the list of result codes."),
+    "CONTENDED": (503, "Too many ask for this debtor at a time; ask again."),
+    "RULES_UNSET": (503, "No law pack is in force; no call may be made."),
 }
 
 CODES = {
@@ -117,22 +151,34 @@ INTERNAL = Problem(500, "INTERNAL", "Something failed here; nothing was released
 def problem_of(error: Exception) -> Problem:
     """Maps an error. Whatever is not in the table becomes a bare 500 that tells nothing."""
     if isinstance(error, RequestValidationError):
-        # Location and rule, never the value that was sent.
-        errors = tuple(
-            {"location": _location(item), "reason": str(item["type"])} for item in error.errors()
-        )
-        title = "The request does not fit its description."
-        return Problem(422, "SCHEMA_INVALID", title, errors[:50])
+        return _unfit(error)
     if isinstance(error, RoutingError):
         code, title = _ROUTING.get(
             error.status_code, ("SCHEMA_INVALID", "The request is refused.")
         )
         allow = (error.headers or {}).get("Allow")
         return Problem(error.status_code, code, title, allow=allow)
-    if isinstance(error, AuditUnavailableError):
-        return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
     if isinstance(error, ClientRefusedError | EnrolmentRefusedError | RequestRefusedError):
         return _by_code(error)
+    return _by_kind(error)
+
+
+def _unfit(error: RequestValidationError) -> Problem:
+    """Location and rule, never the value that was sent."""
+    errors = tuple(
+        {"location": _location(item), "reason": str(item["type"])} for item in error.errors()
+    )
+    title = "The request does not fit its description."
+    return Problem(422, "SCHEMA_INVALID", title, errors[:50])
+
+
+def _by_kind(error: Exception) -> Problem:
+    """Of errors whose status goes by their class; a permit's by its state."""
+    if isinstance(error, AuditUnavailableError):
+        return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
+    if isinstance(error, PermitStateError):
+        status, title = _PERMITS.get(error.code, (INTERNAL.status, ""))
+        return Problem(status, error.code, title) if title else INTERNAL
     for kind in type(error).__mro__:
         known = _BY_ERROR.get(kind)
         if known is not None and isinstance(error, GatewayError):
@@ -167,7 +213,15 @@ def _title(error: GatewayError, default: str) -> str:
     # Messages of these are written for the caller and hold no data.
     is_for_caller = isinstance(
         error,
-        RequestInvalidError | AlreadyExistsError | PortfolioFileError | ApprovalRefusedError,
+        RequestInvalidError
+        | AlreadyExistsError
+        | PortfolioFileError
+        | ApprovalRefusedError
+        | ConsentRejectedError
+        | IllegalTransitionError
+        | PersonalDataError
+        | AgentNotQualifiedError
+        | ScriptRefusedError,
     )
     return str(error) if is_for_caller else default
 

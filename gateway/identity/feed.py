@@ -26,6 +26,9 @@ _RETRY_SECONDS = 0.2
 _GRACE_SECONDS = 2.0
 # Longer than a heartbeat and its query by far, shorter than the 5 s after which all are refused.
 _QUERY_SECONDS = 3.0
+# A worker that stops and stays on the list counts as one that did not obey until it is 5.5 s old.
+# With the grace of connections and the log's last entry it is less than what a supervisor waits.
+_SIGN_OFF_SECONDS = 4.0
 
 _EPOCH = "SELECT epoch FROM casegate.trust"
 _VIEW = "SELECT * FROM casegate.trust_view()"
@@ -34,6 +37,7 @@ _HEARD = """
 INSERT INTO casegate.worker (worker_id, listener, host, pid, epoch) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (worker_id) DO UPDATE SET epoch = excluded.epoch, heard_at = clock_timestamp()
 """
+_GONE = "DELETE FROM casegate.worker WHERE worker_id = %s"
 _ACKNOWLEDGE = """
 INSERT INTO casegate.trust_acknowledgement (worker_id, epoch, connections_closed)
 VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
@@ -84,13 +88,13 @@ class TrustFeed:
         """Stops listening and takes this worker off the list."""
         for task in self._tasks:
             task.cancel()
+        # Afterwards nothing puts it back: a cancelled query has ended on the server as well.
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(psycopg.Error, TimeoutError):
-            async with asyncio.timeout(1):
-                async with await self._connect() as connection:
-                    await connection.execute(
-                        "DELETE FROM casegate.worker WHERE worker_id = %s", (self.worker_id,)
-                    )
+        try:
+            async with asyncio.timeout(_SIGN_OFF_SECONDS), await self._connect() as connection:
+                await connection.execute(_GONE, (self.worker_id,))
+        except (psycopg.Error, TimeoutError, OSError) as error:
+            logger().warning("trust.still_listed", error_type=type(error).__name__)
 
     def view(self) -> TrustView:
         """The current view.
@@ -110,29 +114,31 @@ class TrustFeed:
             try:
                 async with await self._connect() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
+                    is_told = True
                     while True:
                         async with asyncio.timeout(_QUERY_SECONDS):
-                            await self._refresh(connection)
+                            await self._refresh(connection, is_told=is_told)
+                        is_told = False
                         notices = connection.notifies(timeout=_HEARTBEAT_SECONDS, stop_after=1)
                         async for _notice in notices:
-                            pass
+                            is_told = True
             except (psycopg.Error, TimeoutError, OSError) as error:
                 logger().warning("trust.unheard", error_type=type(error).__name__)
                 await self._clock.sleep(_RETRY_SECONDS)
 
-    async def _refresh(self, connection: psycopg.AsyncConnection) -> None:
+    async def _refresh(self, connection: psycopg.AsyncConnection, *, is_told: bool) -> None:
         asked_at = self._clock.monotonic()
-        row = await (await connection.execute(_EPOCH)).fetchone()
-        assert row is not None
-        epoch = int(row[0])
+        epoch = self._view.epoch
+        if not is_told:
+            row = await (await connection.execute(_EPOCH)).fetchone()
+            assert row is not None
+            epoch = int(row[0])
+        view = self._view
+        if is_told or epoch != view.epoch:
+            view = await self._read(connection)
+            epoch = view.epoch
         if epoch != self._view.epoch:
-            cursor = connection.cursor(row_factory=args_row(CredentialRecord))
-            async with connection.pipeline():  # one way there and back: time counts here
-                await cursor.execute(_VIEW)
-                revoked = await connection.execute(_REVOKED_TOKENS)
-            records = await cursor.fetchall()
-            tokens = await revoked.fetchall()
-            self._view = TrustView(epoch, records, (str(row[0]) for row in tokens))
+            self._view = view
             self._heard_at = asked_at
             closed = self._cut()
             if self._has_followed():
@@ -145,6 +151,18 @@ class TrustFeed:
         await connection.execute(
             _HEARD, (self.worker_id, self.listener, socket.gethostname(), os.getpid(), epoch)
         )
+
+    async def _read(self, connection: psycopg.AsyncConnection) -> TrustView:
+        """The view that is on record, which may be newer than its epoch, never older."""
+        records = connection.cursor(row_factory=args_row(CredentialRecord))
+        async with connection.pipeline():  # one way there and back: time counts here
+            epoch = await connection.execute(_EPOCH)
+            await records.execute(_VIEW)
+            tokens = await connection.execute(_REVOKED_TOKENS)
+        row = await epoch.fetchone()
+        assert row is not None
+        revoked = (str(token[0]) for token in await tokens.fetchall())
+        return TrustView(int(row[0]), await records.fetchall(), revoked)
 
     def _has_followed(self) -> bool:
         """Brings what else depends on trust up to date; False when it could not."""

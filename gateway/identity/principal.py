@@ -33,12 +33,13 @@ class VendorPrincipal:
 
 
 class StaffRole(StrEnum):
-    """What a member of the company's staff may do."""
+    """What a member of the company's staff may do; a telephone bridge dials and nothing else."""
 
     OPERATOR = "operator"
     SECURITY = "security"
     COMPLIANCE = "compliance"
     AUDITOR = "auditor"
+    BRIDGE = "bridge"
 
 
 @dataclass(frozen=True, slots=True)

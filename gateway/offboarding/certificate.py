@@ -15,7 +15,7 @@ from audit.entry import EventType
 from gateway.errors import AlreadyExistsError, NotFoundError, RequestInvalidError
 from gateway.evidence import record_with_change
 from gateway.identity.principal import CredentialScope, VendorPrincipal
-from gateway.offboarding.working_days import CHINA
+from gateway.working_days import CHINA
 
 MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
 _FILE = "SELECT casegate.file_destruction(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"

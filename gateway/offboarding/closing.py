@@ -13,6 +13,8 @@ from gateway.evidence import record_with_change
 from gateway.offboarding.certificate import FiledCertificate, certificates_of
 from gateway.offboarding.notices import notices_of
 from gateway.offboarding.record import Offboarding, Step, advance, read_offboarding
+from gateway.operations.approval import ProposalKind, withdraw_proposals
+from gateway.operations.invitation import closing_subject
 
 _MAX_REASON = 1000
 _DECIDE = """
@@ -95,6 +97,8 @@ def accept_certificate(
                 "closed_at": rfc3339(at),
             }
         }
+        subject = closing_subject(offboarding.vendor_id, contract_id)
+        withdraw_proposals(connection, ProposalKind.CLOSING_INVITATION, subject)
         return advance(connection, offboarding, facts, at=at, decided_by=actor)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import dict_row
 
 from audit.entry import EventType
 from audit.errors import AuditError
@@ -22,10 +23,11 @@ from gateway.offboarding.closing import (
     contest_certificate,
 )
 from gateway.offboarding.ending import cut_term, end_contract, running_contracts
-from gateway.offboarding.notices import REMINDER, notices_of, remind
+from gateway.offboarding.notices import REMINDER, list_notices, notices_of, remind
 from gateway.offboarding.procedure import Means, carry_on, unfinished
 from gateway.offboarding.record import Offboarding, list_offboardings, read_offboarding
 from gateway.offboarding.report import Report, newest_report
+from gateway.operations.approval import ProposalKind
 from keys.errors import KeyManagementError
 
 _OVER = """
@@ -40,6 +42,14 @@ VALUES (%s, %s, %s, %s, %s)
 _HAS_CLOSING = """
 SELECT count(*) FROM casegate.credential
  WHERE contract_id = %s AND scope = 'closing' AND status = 'active'
+"""
+
+
+_INVITATION = """
+SELECT p.proposal_id, p.status, i.invited_at, i.expires_at, i.used_at
+  FROM casegate.proposal p LEFT JOIN casegate.invitation i ON i.proposal_id = p.proposal_id
+ WHERE p.kind = %s AND p.subject = jsonb_build_object('vendor', %s::text, 'contract', %s::text)
+ ORDER BY p.proposed_at DESC LIMIT 1
 """
 
 
@@ -122,6 +132,29 @@ class OffboardingDesk:
         with self.connect() as connection:
             return [
                 _document(connection, found) for found in list_offboardings(connection, vendor_id)
+            ]
+
+    def notices(self, *, after: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """A page of what was told about deadlines, of all contracts, the newest first.
+
+        `after` is the last id of the page before. Nothing here sends mail: whoever does reads
+        these pages, and one that he has seen has a smaller id than one that he has not.
+
+        Raises:
+            RequestInvalidError: the page is too large.
+        """
+        with self.connect() as connection:
+            return [
+                {
+                    "id": told.notice_id,
+                    "contract": told.contract_id,
+                    "vendor": told.vendor_id,
+                    "kind": told.kind,
+                    "day": told.day.isoformat(),
+                    "due_at": rfc3339(told.due_at),
+                    "noted_at": rfc3339(told.noted_at),
+                }
+                for told in list_notices(connection, after=after, limit=limit)
             ]
 
     def one(self, contract_id: str) -> dict[str, Any]:
@@ -223,10 +256,27 @@ def _document(connection: psycopg.Connection, found: Offboarding) -> dict[str, A
         "due_at": rfc3339(found.due_at),
         "closing_until": rfc3339(found.closing_until),
         "closing_credentials": int(held[0]),
+        "closing_invitation": _invitation(connection, found),
         "notices": [
             {"kind": made.kind, "day": made.day.isoformat(), "noted_at": rfc3339(made.noted_at)}
             for made in notices_of(connection, found.contract_id)
         ],
+    }
+
+
+def _invitation(connection: psycopg.Connection, found: Offboarding) -> dict[str, Any] | None:
+    """The newest proposal of a closing invitation, and the code that was made under it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            _INVITATION, (ProposalKind.CLOSING_INVITATION, found.vendor_id, found.contract_id)
+        ).fetchone()
+    if row is None:
+        return None
+    told = ("invited_at", "expires_at", "used_at")
+    return {
+        "proposal": str(row["proposal_id"]),
+        "status": row["status"],
+        **{name: None if row[name] is None else rfc3339(row[name]) for name in told},
     }
 
 

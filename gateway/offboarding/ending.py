@@ -12,9 +12,9 @@ from gateway.clock import rfc3339
 from gateway.errors import NotFoundError, RequestInvalidError
 from gateway.evidence import record_with_change
 from gateway.offboarding.record import Offboarding, Step, read_offboarding
-from gateway.offboarding.working_days import end_of_day, last_day, working_day_after
 from gateway.operations.recall import log_recall, take_back
 from gateway.operations.revocation import database_time, trust_epoch
+from gateway.working_days import end_of_day, last_day, working_day_after
 
 _CONTRACT = """
 SELECT status, starts_at, ends_at, agreed_end FROM casegate.contract

@@ -7,8 +7,9 @@ import psycopg
 from psycopg.rows import args_row
 
 from audit.entry import EventType
+from gateway.errors import RequestInvalidError
 from gateway.evidence import record_with_change
-from gateway.offboarding.working_days import CHINA, last_day, working_days_left
+from gateway.working_days import CHINA, last_day, working_days_left
 
 ASKED, THREE_DAYS, ONE_DAY, OVERDUE = "asked", "three-days", "one-day", "overdue"
 REMINDER = "service:clockwork"
@@ -18,6 +19,13 @@ SELECT o.contract_id, o.vendor_id, o.due_at FROM casegate.offboarding o
    SELECT FROM casegate.destruction_certificate d
     WHERE d.contract_id = o.contract_id AND d.status <> 'contested')
  ORDER BY o.due_at, o.contract_id
+"""
+MAX_PAGE = 200
+_OUTBOX = """
+SELECT n.notice_id, n.contract_id, o.vendor_id, n.kind, n.day, o.due_at, n.noted_at
+  FROM casegate.offboarding_notice n JOIN casegate.offboarding o USING (contract_id)
+ WHERE %(after)s::bigint IS NULL OR n.notice_id < %(after)s
+ ORDER BY n.notice_id DESC LIMIT %(limit)s
 """
 _NOTE = """
 INSERT INTO casegate.offboarding_notice (contract_id, kind, day, noted_at) VALUES (%s, %s, %s, %s)
@@ -84,6 +92,33 @@ def note(
         day=day.isoformat(),
     )
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxNotice:
+    """A notice among those of all contracts; `notice_id` grows in the order of making."""
+
+    notice_id: int
+    contract_id: str
+    vendor_id: str
+    kind: str
+    day: date
+    due_at: datetime
+    noted_at: datetime
+
+
+def list_notices(
+    connection: psycopg.Connection, *, after: int | None = None, limit: int = 50
+) -> list[OutboxNotice]:
+    """A page of the notices of all contracts, the newest first.
+
+    Raises:
+        RequestInvalidError: the page is too large.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise RequestInvalidError(f"limit is between 1 and {MAX_PAGE}")
+    with connection.cursor(row_factory=args_row(OutboxNotice)) as cursor:
+        return cursor.execute(_OUTBOX, {"after": after, "limit": limit}).fetchall()
 
 
 def notices_of(connection: psycopg.Connection, contract_id: str) -> list[Notice]:

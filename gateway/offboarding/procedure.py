@@ -15,8 +15,9 @@ from gateway.offboarding.inventory import gather, write_inventory
 from gateway.offboarding.notices import ASKED, note
 from gateway.offboarding.record import Offboarding, Step, advance, read_offboarding
 from gateway.offboarding.report import ReportKind, make_report
-from gateway.offboarding.working_days import last_day
+from gateway.operations.invitation import propose_closing
 from gateway.operations.revocation import await_workers
+from gateway.working_days import last_day
 
 _LOCK = 7310203
 _ALL_OPEN = """
@@ -147,7 +148,7 @@ def _request(
             "due_day": last_day(offboarding.due_at).isoformat(),
             "working_days": means.terms.certificate_days,
             "closing_until": rfc3339(offboarding.closing_until),
-            "closing_invitation": "due",
+            "closing_invitation": "proposed",
             "sub_processors": [{"id": row[0], "name": row[1]} for row in rows],
         }
     }, {"due": due}
@@ -177,6 +178,18 @@ def _ask(connection: psycopg.Connection, offboarding: Offboarding, means: Means)
         day=last_day(offboarding.due_at),
         at=means.clock.now(),
     )
+    # Whoever ended the contract proposes; a second person approves, and the code is then shown
+    # to who makes the invitation. It may wait as long as the credential could be of use.
+    now = means.clock.now()
+    if now < offboarding.closing_until:
+        propose_closing(
+            connection,
+            offboarding.vendor_id,
+            offboarding.contract_id,
+            actor=offboarding.started_by,
+            at=now,
+            lifetime=offboarding.closing_until - now,
+        )
 
 
 @contextmanager

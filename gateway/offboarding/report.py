@@ -19,7 +19,6 @@ from audit.entry import EventType
 from gateway.clock import rfc3339
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
-from gateway.offboarding.printing import print_report
 from gateway.offboarding.record import Offboarding
 
 FORMAT = "casegate-offboarding-report/1"
@@ -90,6 +89,9 @@ def make_report(
             return kept
         document = canonical(report_content(offboarding, kind, origin))
         digest = hashlib.sha256(document).hexdigest()
+        # Only who makes a report loads reportlab: a tenth of a second of every command's start.
+        from gateway.offboarding.printing import print_report  # noqa: PLC0415
+
         pdf = print_report(report_content(offboarding, kind, origin), digest)
         report = Report(document, sign(document), pdf, sign(pdf))
         connection.execute(

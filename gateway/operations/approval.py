@@ -52,10 +52,23 @@ class ProposalKind(StrEnum):
     CREDENTIAL_FIRST = "credential.first"
     VENDOR_RESUME = "vendor.resume"
     CREDENTIAL_RESUME = "credential.resume"
+    CLOSING_INVITATION = "invitation.closing"
     POLICY_ACTIVATE = "policy.activate"
+    HOLD_LIFT = "hold.lift"
+    AGENT_RESUME = "agent.resume"
+    AGENT_UNBAN = "agent.unban"
+    SCRIPT_APPROVE = "script.approve"
+    PACK_ACTIVATE = "pack.activate"
+    PACK_END = "pack.end"
 
 
-_APPROVERS = {ProposalKind.POLICY_ACTIVATE: frozenset({StaffRole.COMPLIANCE})}
+_APPROVERS = {
+    ProposalKind.POLICY_ACTIVATE: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.HOLD_LIFT: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.SCRIPT_APPROVE: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.PACK_ACTIVATE: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.PACK_END: frozenset({StaffRole.COMPLIANCE}),
+}
 _BOTH = frozenset({StaffRole.SECURITY, StaffRole.COMPLIANCE})
 
 
@@ -143,7 +156,7 @@ def decide(
             raise ApprovalRefusedError(
                 "PROPOSAL_NOT_OPEN", f"the proposal is {proposal.status}; propose it again"
             )
-        is_own = _person(proposal.proposed_by) == _person(actor)
+        is_own = is_same_person(proposal.proposed_by, actor)
         if is_approved and is_own:
             raise ApprovalRefusedError(
                 "SECOND_PERSON_NEEDED", "who proposed does not approve; ask another person"
@@ -189,6 +202,33 @@ def take_approval(
     if row is None:
         raise ApprovalRefusedError("APPROVAL_MISSING", "a second person has to approve this first")
     return read_proposal(connection, row[0], at=at)
+
+
+def withdraw_proposals(
+    connection: psycopg.Connection, kind: ProposalKind, subject: Mapping[str, EntryValue]
+) -> None:
+    """Voids what is open, or approved and not done, of a subject that has changed."""
+    connection.execute(
+        "UPDATE casegate.proposal SET status = 'withdrawn' WHERE kind = %s AND digest = %s"
+        " AND (status = 'open' OR status = 'approved' AND done_at IS NULL)",
+        (kind.value, subject_digest(kind, subject)),
+    )
+
+
+def find_open(
+    connection: psycopg.Connection,
+    kind: ProposalKind,
+    subject: Mapping[str, EntryValue],
+    *,
+    at: datetime,
+) -> UUID | None:
+    """The proposal of exactly this subject that waits for a second person, if one does."""
+    row = connection.execute(
+        "SELECT proposal_id FROM casegate.proposal WHERE kind = %s AND digest = %s"
+        " AND status = 'open' AND expires_at > %s",
+        (kind.value, subject_digest(kind, subject), at),
+    ).fetchone()
+    return None if row is None else UUID(str(row[0]))
 
 
 def read_proposal(connection: psycopg.Connection, proposal_id: UUID, *, at: datetime) -> Proposal:
@@ -253,8 +293,12 @@ def _insert(connection: psycopg.Connection, row: tuple[object, ...]) -> bool:
     )
 
 
+def is_same_person(one: str | None, other: str) -> bool:
+    """Whether one person is behind two actors, whether she came by the API or by a command."""
+    return one is not None and _person(one) == _person(other)
+
+
 def _person(actor: str) -> str:
-    """The person behind an actor, whether she came by the API or by a command."""
     return actor.split(":", 1)[-1]
 
 

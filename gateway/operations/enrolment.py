@@ -11,17 +11,26 @@ from cryptography import x509
 from psycopg.rows import args_row, dict_row
 
 from audit.entry import EntryValue, EventType
-from gateway.errors import ApprovalRefusedError, EnrolmentRefusedError, RequestInvalidError
+from gateway.errors import (
+    ApprovalRefusedError,
+    ConfigurationError,
+    EnrolmentRefusedError,
+    RequestInvalidError,
+)
 from gateway.evidence import record_with_change
 from gateway.identity.principal import CredentialScope
+from gateway.logs import logger
 from gateway.operations.approval import ProposalKind, propose, read_proposal, take_approval
 from gateway.operations.invitation import code_digest, read_standing
 from gateway.operations.registration import VendorOwner, register_credential
 from keys.authority import CertificateAuthority
 from keys.certificate_request import KeyRequest, read_key_request
+from keys.errors import KeyManagementError
 from keys.vendor_certificate import VendorSubject, certify_vendor
 
 ACTOR = "service:enrolment"
+# Key, device or certificate of the authority cannot be used: nobody's fault who asks.
+_UNAVAILABLE = (KeyManagementError, ConfigurationError, OSError)
 MAX_PAGE = 200
 
 _INVITATION = """
@@ -133,7 +142,8 @@ def enrol(
     Raises:
         EnrolmentRefusedError: INVITATION_NOT_ACCEPTED (unknown, expired or another vendor's code,
             told alike), INVITATION_USED (with another key), KEY_REUSED, CONTRACT_NOT_RUNNING,
-            ENROLMENT_REJECTED (the second person said no, or nobody did in time).
+            ENROLMENT_REJECTED (the second person said no, or nobody did in time),
+            ISSUER_UNAVAILABLE (the request stays, beyond the code's own end).
         RequestRefusedError: the request is malformed, proves nothing, or its key is weak.
     """
     with connection.transaction():
@@ -152,9 +162,19 @@ def enrol(
             raise _rejected()
         if known.certificate is not None:
             return x509.load_der_x509_certificate(bytes(known.certificate))
-        if known.proposal_id is None or _is_approved(connection, known, at):
-            return issue(connection, issuing, known, at=at, actor=invitation["invited_by"])
-        return None
+        try:
+            # What fails in here leaves the request on record, and its approval unused.
+            with connection.transaction():
+                if known.proposal_id is None or _is_approved(connection, known, at):
+                    return issue(connection, issuing, known, at=at, actor=invitation["invited_by"])
+                return None
+        except _UNAVAILABLE as error:
+            logger().error("issuer.unavailable", error_type=type(error).__name__)
+    raise EnrolmentRefusedError(
+        "ISSUER_UNAVAILABLE",
+        "the request is on record; the issuing key cannot be used now: send it again later, the"
+        " same file with the same code",
+    )
 
 
 def issue(

@@ -10,9 +10,22 @@ from uuid import UUID, uuid4
 import psycopg
 
 from audit.entry import EventType
-from gateway.errors import EnrolmentRefusedError, NotFoundError, RequestInvalidError
+from gateway.errors import (
+    ApprovalRefusedError,
+    EnrolmentRefusedError,
+    NotFoundError,
+    RequestInvalidError,
+)
 from gateway.evidence import record_with_change
 from gateway.identity.principal import CredentialScope
+from gateway.operations.approval import (
+    LIFETIME,
+    ProposalKind,
+    find_open,
+    is_same_person,
+    propose,
+    take_approval,
+)
 
 MAX_HOURS = 72
 DEFAULT_HOURS = 24
@@ -92,6 +105,8 @@ def invite(
     Raises:
         NotFoundError: the vendor has no such contract.
         EnrolmentRefusedError: CONTRACT_NOT_RUNNING.
+        ApprovalRefusedError: of a closing invitation: nobody has approved it (APPROVAL_MISSING),
+            or whoever did is making it himself (SECOND_PERSON_NEEDED).
         RequestInvalidError: hours out of bounds, or a malformed name of the system.
     """
     if not 1 <= hours <= MAX_HOURS:
@@ -100,10 +115,13 @@ def invite(
     invitation_id, code, expires = uuid4(), new_code(), at + timedelta(hours=hours)
     with connection.transaction():
         read_standing(connection, vendor_id, contract_id).certificates_end(scope, at)
+        approved = None
+        if scope is CredentialScope.CLOSING:
+            approved = _take_closing(connection, vendor_id, contract_id, actor=actor, at=at)
         connection.execute(
             "INSERT INTO casegate.invitation (invitation_id, code_sha256, vendor_id, contract_id,"
-            " system, scope, invited_by, invited_at, expires_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " system, scope, invited_by, invited_at, expires_at, proposal_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 invitation_id,
                 code_digest(code),
@@ -114,6 +132,7 @@ def invite(
                 actor,
                 at,
                 expires,
+                approved,
             ),
         )
         record_with_change(
@@ -129,6 +148,48 @@ def invite(
             expires=expires.isoformat(),
         )
     return Invitation(invitation_id, code, vendor_id, contract_id, system, scope, expires)
+
+
+def propose_closing(
+    connection: psycopg.Connection,
+    vendor_id: str,
+    contract_id: str,
+    *,
+    actor: str,
+    at: datetime,
+    lifetime: timedelta = LIFETIME,
+) -> UUID:
+    """Has a second person asked for a closing invitation; the one that waits, if one does."""
+    subject = closing_subject(vendor_id, contract_id)
+    waiting = find_open(connection, ProposalKind.CLOSING_INVITATION, subject, at=at)
+    if waiting is not None:
+        return waiting
+    return propose(
+        connection,
+        ProposalKind.CLOSING_INVITATION,
+        subject,
+        actor=actor,
+        at=at,
+        lifetime=lifetime,
+    )
+
+
+def closing_subject(vendor_id: str, contract_id: str) -> dict[str, str]:
+    """What is approved: a certificate for the way out of one contract."""
+    return {"vendor": vendor_id, "contract": contract_id}
+
+
+def _take_closing(
+    connection: psycopg.Connection, vendor_id: str, contract_id: str, *, actor: str, at: datetime
+) -> UUID:
+    """The approval, used up. The clockwork may have proposed it: still two people act."""
+    subject = closing_subject(vendor_id, contract_id)
+    taken = take_approval(connection, ProposalKind.CLOSING_INVITATION, subject, at=at)
+    if is_same_person(taken.decided_by, actor):
+        raise ApprovalRefusedError(
+            "SECOND_PERSON_NEEDED", "who approved the invitation does not make it; ask another"
+        )
+    return taken.proposal_id
 
 
 def read_standing(

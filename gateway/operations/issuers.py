@@ -27,11 +27,15 @@ _LOCK = 0x63617365
 
 _STANDING = """
 SELECT c.serial_number, c.not_after, c.revoked_at, c.revocation_reason,
+       CASE WHEN c.retires_at <= %(at)s AND c.retires_at < c.not_after THEN c.retires_at END,
        c.status = 'suspended' OR v.status = 'suspended'
   FROM casegate.credential c LEFT JOIN casegate.vendor v ON v.vendor_id = c.vendor_id
  WHERE c.issuer_id = %(issuer)s
 """
-_SHUT_OUT = " AND (c.status <> 'active' OR v.status = 'suspended')"
+_SHUT_OUT = """
+   AND (c.status <> 'active' OR v.status = 'suspended'
+        OR c.retires_at <= %(at)s AND c.retires_at < c.not_after)
+"""
 _OF_SERIAL = " AND c.serial_number = %(serial)s"
 _NEWEST = """
 SELECT number, this_update, next_update, crl FROM casegate.crl
@@ -125,8 +129,9 @@ def publish_crl(
     """Signs and stores the issuer's next list: everything shut out now, with the next number.
 
     A suspended certificate is in it with the reason certificateHold, and leaves it again when the
-    suspension is lifted. An ended certificate leaves with the second list after its end (RFC
-    5280, 3.3). Two callers at once get two numbers.
+    suspension is lifted; one that was replaced, as superseded once its overlap is over. An ended
+    certificate leaves with the second list after its end (RFC 5280, 3.3). Two callers at once get
+    two numbers.
 
     Raises:
         NotFoundError: the issuer is not on record; add_issuer comes first.
@@ -138,7 +143,7 @@ def publish_crl(
         last = newest_crl(connection, issuer_id)
         number = 1 if last is None else last.number + 1
         until = at + CRL_LIFE
-        entries = _to_tell(_shut_out(connection, issuer_id), last, at)
+        entries = _to_tell(_shut_out(connection, issuer_id, at), last, at)
         crl = build_crl(
             authority,
             entries.values(),
@@ -181,7 +186,7 @@ def due_crl(connection: psycopg.Connection, issuer_id: bytes, at: datetime) -> b
     if last is None or at >= last.this_update + CRL_RENEWAL:
         return True
     told = _told(last)
-    standings = _shut_out(connection, issuer_id)
+    standings = _shut_out(connection, issuer_id, at)
     is_lifted = not set(told) <= {row.serial for row in standings}
     return is_lifted or any(
         serial not in told or told[serial].reason is not entry.reason
@@ -198,7 +203,7 @@ def status_of(
     """
     with connection.cursor(row_factory=args_row(_Standing)) as cursor:
         row = cursor.execute(
-            _STANDING + _OF_SERIAL, {"issuer": issuer_id, "serial": f"{serial:x}"}
+            _STANDING + _OF_SERIAL, {"issuer": issuer_id, "serial": f"{serial:x}", "at": at}
         ).fetchone()
     if row is None:
         return None
@@ -211,6 +216,7 @@ class _Standing:
     not_after: datetime
     revoked_at: datetime | None
     reason: str | None
+    replaced_at: datetime | None
     is_held: bool | None
 
     @property
@@ -219,18 +225,21 @@ class _Standing:
 
     @property
     def is_shut_out(self) -> bool:
-        return self.revoked_at is not None or bool(self.is_held)
+        return self.revoked_at is not None or self.replaced_at is not None or bool(self.is_held)
 
     def entry(self, at: datetime) -> RevokedCertificate:
         if self.revoked_at is None:
+            if self.replaced_at is not None:
+                return RevokedCertificate(self.serial, self.replaced_at, ReasonFlags.superseded)
             return RevokedCertificate(self.serial, at, ReasonFlags.certificate_hold)
         reason = ReasonFlags(self.reason) if self.reason else ReasonFlags.unspecified
         return RevokedCertificate(self.serial, self.revoked_at, reason)
 
 
-def _shut_out(connection: psycopg.Connection, issuer_id: bytes) -> list[_Standing]:
+def _shut_out(connection: psycopg.Connection, issuer_id: bytes, at: datetime) -> list[_Standing]:
     with connection.cursor(row_factory=args_row(_Standing)) as cursor:
-        return cursor.execute(_STANDING + _SHUT_OUT, {"issuer": issuer_id}).fetchall()
+        named = {"issuer": issuer_id, "at": at}
+        return cursor.execute(_STANDING + _SHUT_OUT, named).fetchall()
 
 
 def _to_tell(

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.errors import ConfigurationError
 from gateway.settings import AuthoritySettings, DeviceKeySettings, Settings
 from keys.authority import CertificateAuthority
-from keys.device_key import DeviceKey
 from keys.errors import CertificateError
 from keys.hierarchy import retired_path, revocation_points
 from keys.issuing_key import (
@@ -133,6 +132,8 @@ def _device_key(
     device: DeviceKeySettings,
     label: str,
     environment: Mapping[str, str] | None,
-) -> DeviceKey:
+) -> ec.EllipticCurvePrivateKey:
+    from keys.device_key import DeviceKey  # noqa: PLC0415  # only where a device holds the key
+
     pin = read_passphrase(device.pin, settings.directory, environment)
     return DeviceKey(settings.resolve(device.module), token=device.token, label=label, pin=pin)

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from gateway.clock import Clock
+from gateway.errors import ApprovalRefusedError
 from gateway.identity.principal import CredentialScope, StaffRole
 from gateway.operations.approval import (
     Proposal,
@@ -18,7 +19,7 @@ from gateway.operations.approval import (
     verify_approver,
 )
 from gateway.operations.enrolment import Enrolment, list_enrolments
-from gateway.operations.invitation import Invitation, invite
+from gateway.operations.invitation import Invitation, invite, propose_closing
 from gateway.operations.registration import register_contract, register_vendor
 
 
@@ -65,18 +66,27 @@ class OnboardingDesk:
         hours: int,
         actor: str,
     ) -> Invitation:
-        """Invites one system of a vendor; see operations.invitation."""
+        """Invites one system of a vendor; see operations.invitation.
+
+        Where the approval of a closing invitation is missing, it is proposed, if it was not.
+        """
+        now = self.clock.now()
         with self.connection() as connection:
-            return invite(
-                connection,
-                vendor_id=vendor_id,
-                contract_id=contract_id,
-                system=system,
-                scope=scope,
-                hours=hours,
-                actor=actor,
-                at=self.clock.now(),
-            )
+            try:
+                return invite(
+                    connection,
+                    vendor_id=vendor_id,
+                    contract_id=contract_id,
+                    system=system,
+                    scope=scope,
+                    hours=hours,
+                    actor=actor,
+                    at=now,
+                )
+            except ApprovalRefusedError as error:
+                if error.code == "APPROVAL_MISSING":
+                    propose_closing(connection, vendor_id, contract_id, actor=actor, at=now)
+                raise
 
     def proposals(self, *, only_open: bool, after: UUID | None, limit: int) -> list[Proposal]:
         """A page of proposals; see operations.approval."""

@@ -6,6 +6,7 @@ from datetime import datetime
 import psycopg
 
 from audit.entry import EventType
+from gateway.changes.publishing import ChangeKind, publish_cases
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
 
@@ -42,12 +43,15 @@ def take_back(
     case_refs: Sequence[str] | None,
     at: datetime,
 ) -> list[bytes]:
-    """Recalls in the caller's transaction and logs nothing; returns the cases' commitments."""
+    """Recalls in the caller's transaction and logs nothing; returns the cases' commitments.
+
+    The vendor's feed of changes tells of it.
+    """
     rows = connection.execute(
         "UPDATE casegate.assigned_case SET status = 'recalled', recalled_at = %(at)s"
         " WHERE vendor_id = %(vendor)s AND contract_id = %(contract)s AND status = 'assigned'"
         " AND (%(refs)s::text[] IS NULL OR case_ref = ANY(%(refs)s::text[]))"
-        " RETURNING case_id, commitment",
+        " RETURNING case_id, commitment, case_ref",
         {
             "at": at,
             "vendor": vendor_id,
@@ -58,6 +62,14 @@ def take_back(
     connection.execute(
         "UPDATE casegate.case_record SET holder_vendor_id = NULL WHERE case_id = ANY(%s)",
         ([row[0] for row in rows],),
+    )
+    publish_cases(
+        connection,
+        vendor_id=vendor_id,
+        contract_id=contract_id,
+        kind=ChangeKind.RECALLED,
+        case_refs=[row[2] for row in rows],
+        at=at,
     )
     return [bytes(row[1]) for row in rows]
 

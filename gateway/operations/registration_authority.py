@@ -8,6 +8,7 @@ import psycopg
 from cryptography import x509
 
 from gateway.clock import Clock
+from gateway.errors import ConfigurationError
 from gateway.operations.enrolment import enrol
 from gateway.operations.issuers import due_crl, newest_crl, publish_crl, status_of
 from gateway.operations.issuing import authority_settings, load_authorities
@@ -15,9 +16,10 @@ from gateway.operations.renewal import CHANNEL, issue_renewals
 from gateway.operations.spreading import wait_until_known
 from gateway.store.database import Database, connect
 from keys.authority import CertificateAuthority
+from keys.errors import KeyManagementError
 from keys.hierarchy import read_crl
 from keys.issuing_key import load_certificates
-from keys.ocsp import StatusResponder
+from keys.ocsp import TRY_LATER, StatusResponder
 from keys.thumbprint import spki_digest
 
 ROOT_LIST = "root.crl"
@@ -86,7 +88,10 @@ class RegistrationAuthority:
 
     def answer_status(self, question: bytes) -> bytes:
         """The OCSP answer to an OCSP request, both DER; see keys.ocsp."""
-        self._open()
+        try:
+            self._open()
+        except (ConfigurationError, KeyManagementError, OSError):
+            return TRY_LATER
         now = self._clock.now()
         with self._connection() as connection:
             return self._responder.answer(

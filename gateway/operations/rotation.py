@@ -24,9 +24,7 @@ from keys.key_slot import KeySlot
 _PATIENCE = timedelta(seconds=5)
 _POLL_SECONDS = 0.1
 
-# A statement's trigger fires without a row, too: the epoch rises, and every worker looks around.
-_TELL = "UPDATE casegate.contract SET status = status WHERE false"
-_EPOCH = "SELECT epoch, clock_timestamp() FROM casegate.trust"
+_TELL = "SELECT epoch, told_at FROM casegate.tell_workers()"
 _HEARD = """
 SELECT count(DISTINCT w.worker_id), count(DISTINCT a.worker_id), clock_timestamp()
   FROM casegate.worker w
@@ -184,8 +182,7 @@ def tell_workers(connection: psycopg.Connection) -> int:
         KeyRotationError: one has not answered in five seconds.
     """
     connection.execute(f"LISTEN {ACK_CHANNEL}")
-    connection.execute(_TELL)
-    row = connection.execute(_EPOCH).fetchone()
+    row = connection.execute(_TELL).fetchone()
     assert row is not None
     epoch, told_at = row
     while True:

@@ -10,6 +10,7 @@ from cryptography.x509 import ReasonFlags
 
 from gateway.clock import Clock
 from gateway.errors import ApprovalRefusedError, ConfigurationError, GatewayError
+from gateway.logs import logger
 from gateway.operations.effect import ListEffect, RevocationEffect
 from gateway.operations.issuers import publish_crl
 from gateway.operations.issuing import load_authorities
@@ -32,6 +33,7 @@ from gateway.operations.suspension import (
 from gateway.settings import Settings
 from keys.authority import CertificateAuthority
 from keys.errors import KeyManagementError
+from keys.hierarchy import drop_certificate
 
 _NO_AUTHORITY = "this installation has no issuing authority"
 _NO_KEY = "the issuing key is not at hand here; the enrolment process publishes it"
@@ -87,15 +89,21 @@ class ShuttingOutDesk:
             return self._listed(connection, effect, actor)
 
     def revoke_issuer(self, digits: str, reason: ReasonFlags, *, actor: str) -> RevocationEffect:
-        """Revokes an issuer by the first digits of its id; see operations.revocation."""
+        """Revokes an issuer by the first digits of its id; see operations.revocation.
+
+        It leaves this host's file of authorities, too: what reads that file anew, a proxy or a
+        worker that starts, does not trust it. The record refuses its certificates at once.
+        """
         with self.connection() as connection:
+            issuer_id = find_issuer(connection, digits)
             effect = revoke_issuer(
                 connection,
-                find_issuer(connection, digits),
+                issuer_id,
                 reason=reason,
                 actor=actor,
                 at=self.clock.now(),
             )
+            self._drop(issuer_id)
             return self._listed(connection, effect, actor)
 
     def suspend_vendor(self, vendor_id: str, *, actor: str) -> RevocationEffect:
@@ -133,6 +141,12 @@ class ShuttingOutDesk:
                     raise
                 return propose_credential_resume(connection, reference, actor=actor, at=at)
             return self._listed(connection, effect, actor)
+
+    def _drop(self, issuer_id: bytes) -> None:
+        try:
+            drop_certificate(self.settings.resolve(self.settings.tls.vendor_ca), issuer_id)
+        except (KeyManagementError, OSError) as error:
+            logger().warning("issuer.undropped", error_type=type(error).__name__)
 
     def _listed(
         self, connection: psycopg.Connection, effect: RevocationEffect, actor: str

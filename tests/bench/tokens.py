@@ -153,7 +153,7 @@ class Identifying:
         key = TokenKey.load(Secret(new_token_key(TokenAlgorithm.EDDSA)))
         tokens = TokenAuthority(key, issuer="https://bench", audience="https://bench")
         self._thumbprint = thumbprints[7]
-        token, _ = tokens.mint(
+        minted = tokens.mint(
             client_id="v7",
             contract_id="c7",
             thumbprint=self._thumbprint,
@@ -166,7 +166,10 @@ class Identifying:
         self._scope = {
             "path": "/v1/cases",
             "state": {},
-            "headers": [(b"accept", b"*/*"), (b"authorization", f"Bearer {token}".encode())],
+            "headers": [
+                (b"accept", b"*/*"),
+                (b"authorization", f"Bearer {minted.token}".encode()),
+            ],
             "extensions": {"tls": {"client_cert_thumbprint_b64": base64url(self._thumbprint)}},
         }
         yield

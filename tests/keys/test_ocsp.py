@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from keys.crl import RevokedCertificate
-from keys.errors import StatusRequestError
+from keys.errors import DeviceError, StatusRequestError
 from keys.ocsp import Status, StatusResponder, read_path, read_question
 from tests.keys.outside import answer_findings, certificate_findings, openssl, verdict
 from tests.keys.trials import Trial, next_issuer
@@ -297,3 +297,24 @@ def _served(responder: StatusResponder, known: dict[tuple[bytes, int], Status]) 
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_while_the_issuing_key_cannot_be_used_the_answer_is_to_try_later(
+    trial: Trial, leaf: x509.Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_options: object) -> x509.Certificate:
+        raise DeviceError("unplugged")
+
+    responder = StatusResponder([trial.issuer])
+    question = _ask(leaf, trial.issuer.certificate)
+    with monkeypatch.context() as unplugged:
+        unplugged.setattr(type(trial.issuer), "certify", fail)
+        answer = ocsp.load_der_ocsp_response(
+            responder.answer(question, lambda _issuer, _serial: True, NOW)
+        )
+    later = ocsp.load_der_ocsp_response(
+        responder.answer(question, lambda _issuer, _serial: True, NOW)
+    )
+
+    assert answer.response_status is ocsp.OCSPResponseStatus.TRY_LATER
+    assert later.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL

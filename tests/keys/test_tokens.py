@@ -35,13 +35,14 @@ def tokens() -> TokenAuthority:
 
 
 def _mint(tokens: TokenAuthority, *, not_after: datetime = LATER) -> tuple[str, int]:
-    return tokens.mint(
+    minted = tokens.mint(
         client_id="alpha",
         contract_id="alpha-2026",
         thumbprint=THUMBPRINT,
         now=NOW,
         not_after=not_after,
     )
+    return minted.token, minted.lifetime
 
 
 def _claims(**changes: Any) -> dict[str, Any]:
@@ -311,3 +312,24 @@ def test_an_ed25519_key_is_read_and_any_other_refused() -> None:
         load_signing_key(_pem(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(KeyFileError, match="PKCS#8"):
         load_signing_key(Secret(b"nonsense"))
+
+
+@pytest.mark.parametrize("key", [KEY, P256], ids=["EdDSA", "ES256"])
+def test_another_implementation_reads_what_is_minted_and_finds_its_name_in_it(
+    key: TokenKey,
+) -> None:
+    minted = TokenAuthority(key, issuer=ISSUER, audience=ISSUER).mint(
+        client_id="alpha",
+        contract_id="alpha-2026",
+        thumbprint=THUMBPRINT,
+        now=NOW,
+        not_after=LATER,
+    )
+
+    public = jwt.PyJWK(key.jwk).key
+    whole = jwt.decode_complete(
+        minted.token, public, algorithms=[key.algorithm], audience=ISSUER, options=UNTIMED
+    )
+    assert whole["header"] == {"alg": key.algorithm.value, "typ": "at+jwt", "kid": key.key_id}
+    assert whole["payload"] == _claims(jti=minted.token_id)
+    assert minted.token not in repr(minted)

@@ -11,7 +11,10 @@ from tests.installation import Installation
 
 READERS = {StaffRole.AUDITOR, StaffRole.SECURITY, StaffRole.COMPLIANCE}
 SUSPENDERS = {StaffRole.SECURITY, StaffRole.COMPLIANCE}
+STOPPERS = {StaffRole.OPERATOR, StaffRole.SECURITY, StaffRole.COMPLIANCE}
+ANSWERERS = {StaffRole.OPERATOR, StaffRole.COMPLIANCE}
 NOWHERE = "00" * 32
+NOBODY = "00000000-0000-0000-0000-000000000000"
 # Each request is one that changes nothing even for the roles that may make it.
 TABLE: dict[tuple[str, str], tuple[set[StaffRole], int]] = {
     ("POST", "/company/v1/portfolios?vendor=nobody&contract=nothing"): ({StaffRole.OPERATOR}, 404),
@@ -25,6 +28,12 @@ TABLE: dict[tuple[str, str], tuple[set[StaffRole], int]] = {
     ("POST", "/company/v1/vendors/nobody/resume"): (SUSPENDERS, 404),
     ("POST", f"/company/v1/credentials/{NOWHERE}/resume"): (SUSPENDERS, 404),
     ("GET", "/company/v1/log/entries?limit=1"): (READERS, 200),
+    ("GET", "/company/v1/holds"): (STOPPERS | {StaffRole.AUDITOR}, 200),
+    ("POST", f"/company/v1/holds/{NOBODY}/lift"): ({StaffRole.COMPLIANCE}, 404),
+    ("POST", f"/company/v1/consents/{NOBODY}/revoke"): (ANSWERERS, 404),
+    ("GET", "/company/v1/special-requests"): (STOPPERS | {StaffRole.AUDITOR}, 200),
+    ("GET", f"/company/v1/special-requests/{NOBODY}"): (ANSWERERS, 404),
+    ("POST", f"/company/v1/special-requests/{NOBODY}/close"): (ANSWERERS, 404),
     ("GET", "/company/v1/log/checkpoint"): (READERS, 200),
 }
 

@@ -8,13 +8,23 @@ from gateway import errors
 from gateway.errors import GatewayError
 from gateway.http.problems import INTERNAL, Problem, problem_of
 from gateway.masking import errors as masking_errors
-from gateway.portfolio.errors import PortfolioError, PortfolioFileError
+from gateway.portfolio.errors import ContractOverError, PortfolioError, PortfolioFileError
 from keys.errors import KeyManagementError, RequestRefusedError
 from policies.errors import PolicyError
 
 TEXT = "张三 13812345678"
 STATUS = {
     errors.ApprovalRefusedError: 409,
+    errors.IllegalTransitionError: 409,
+    errors.ConsentRejectedError: 422,
+    errors.IdempotencyKeyReusedError: 422,
+    errors.ChangesForgottenError: 410,
+    errors.RateLimitedError: 429,
+    errors.PersonalDataError: 422,
+    errors.AgentNotAcceptedError: 409,
+    errors.AgentNotQualifiedError: 409,
+    errors.ScriptRefusedError: 422,
+    errors.PermitStateError: 409,
     errors.NotFoundError: 404,
     errors.AlreadyExistsError: 409,
     errors.RequestInvalidError: 422,
@@ -30,10 +40,16 @@ STATUS = {
     errors.TrustStaleError: 503,
     errors.DatabaseUnavailableError: 503,
     PortfolioFileError: 422,
+    ContractOverError: 409,
     AuditUnavailableError: 503,
 }
 # The messages of these are sentences for the caller; no other class's message may leave.
 SPEAKING = {
+    errors.IllegalTransitionError,
+    errors.ConsentRejectedError,
+    errors.PersonalDataError,
+    errors.AgentNotQualifiedError,
+    errors.ScriptRefusedError,
     errors.ApprovalRefusedError,
     errors.AlreadyExistsError,
     errors.RequestInvalidError,
@@ -45,7 +61,9 @@ SPEAKING = {
 ARGUMENTS: dict[type[Exception], tuple[object, ...]] = {
     errors.ApprovalRefusedError: ("APPROVAL_MISSING", TEXT),
     errors.EnrolmentRefusedError: ("SOME_CODE", TEXT),
+    errors.ScriptRefusedError: ("FORBIDDEN_TERM", TEXT),
     RequestRefusedError: ("KEY_WEAK", TEXT),
+    errors.PermitStateError: ("PERMIT_USED",),
     errors.ProxyRefusedError: ("PROXY_HEADER_INVALID", "TWO_HEADERS"),
     errors.TokenRefusedError: ("TOKEN_EXPIRED", "expired"),
     errors.ClientRefusedError: ("invalid_request", "SCHEMA_INVALID"),
@@ -69,7 +87,7 @@ def _all_leaves() -> list[type[Exception]]:
 
 
 def _made(kind: type[Exception]) -> Exception:
-    for arguments in (ARGUMENTS.get(kind, (TEXT,)), (TEXT, "way out"), (TEXT, 3, TEXT, TEXT)):
+    for arguments in (ARGUMENTS.get(kind, (TEXT,)), (TEXT, "way out"), (TEXT, 3, TEXT, TEXT), ()):
         try:
             return kind(*arguments)
         except (TypeError, KeyError):
@@ -79,7 +97,7 @@ def _made(kind: type[Exception]) -> Exception:
 
 @pytest.mark.parametrize("kind", _all_leaves(), ids=lambda kind: kind.__name__)
 def test_every_error_has_a_row_or_becomes_the_bare_500(kind: type[Exception]) -> None:
-    if issubclass(kind, PortfolioError) and kind is not PortfolioFileError:
+    if issubclass(kind, PortfolioError) and kind not in {PortfolioFileError, ContractOverError}:
         return  # a cell's refusal becomes a row error and never travels
     problem = problem_of(_made(kind))
 

@@ -1,5 +1,7 @@
 import asyncio
+import socket
 
+import pytest
 from typing_extensions import override
 
 from gateway.identity.connections import ConnectionRegistry
@@ -88,3 +90,22 @@ def test_what_the_kernel_holds_for_a_cut_connection_is_never_delivered() -> None
             raise AssertionError("the connection ended as if the answer were whole")
 
     assert len(asyncio.run(story())) < len(page)
+
+
+def test_a_cut_connection_ends_before_the_event_loop_runs_again() -> None:
+    registry = ConnectionRegistry()
+
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            peer = socket.create_connection(listening.getsockname())
+            peer.settimeout(5)
+            accepted, _ = listening.accept()
+        transport, _protocol = await asyncio.get_running_loop().connect_accepted_socket(
+            asyncio.Protocol, accepted
+        )
+        registry.add(ALPHA, transport)
+        registry.cut(lambda _thumbprint: False)
+        with peer, pytest.raises(ConnectionResetError):
+            peer.recv(1)  # blocks the loop: nothing else runs meanwhile
+
+    asyncio.run(story())

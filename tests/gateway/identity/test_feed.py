@@ -1,10 +1,12 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 from typing_extensions import override
 
@@ -164,6 +166,32 @@ def test_a_worker_stands_on_the_list_while_it_hears_and_not_after(lender: Lender
         async with _heard(lender, SystemClock(), ConnectionRegistry()) as feed:
             name = feed.worker_id
             await _eventually(lambda: _workers(lender, name))
+        assert not _workers(lender, name)
+
+    asyncio.run(story())
+
+
+def test_a_worker_leaves_the_list_even_when_the_database_lets_it_wait(lender: Lender) -> None:
+    held, is_over = threading.Event(), threading.Event()
+
+    def hold(name: object) -> None:
+        with psycopg.connect(lender.database.owner_url) as connection:
+            connection.execute(
+                "SELECT 1 FROM casegate.worker WHERE worker_id = %s FOR UPDATE", (name,)
+            )
+            held.set()
+            assert is_over.wait(10)
+
+    async def story() -> None:
+        async with _heard(lender, SystemClock(), ConnectionRegistry()) as feed:
+            name = feed.worker_id
+            await _eventually(lambda: _workers(lender, name))
+            holding = asyncio.create_task(asyncio.to_thread(hold, name))
+            assert await asyncio.to_thread(held.wait, 10)
+            # By then its heartbeat waits for the row too, and is cancelled with it.
+            await asyncio.sleep(0.6)
+            asyncio.get_running_loop().call_later(1.3, is_over.set)
+        await holding
         assert not _workers(lender, name)
 
     asyncio.run(story())

@@ -1,11 +1,15 @@
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from audit.entry import EventType
+from gateway.clock import rfc3339
+from gateway.identity.principal import CredentialScope
 from gateway.offboarding.notices import notice_due
-from gateway.offboarding.working_days import CHINA
+from gateway.operations.approval import decide
+from gateway.working_days import CHINA
 from tests.gateway.offboarding.stage import CONTRACT, Stage
 from tests.gateway.store.lender import ACTOR
 
@@ -80,3 +84,40 @@ def test_which_notice_a_day_calls_for(today: date, kind: str | None) -> None:
     found = notice_due(today, DUE)
 
     assert (found and found[0]) == kind
+
+
+def test_the_outbox_comes_in_pages_newest_first_and_tells_of_the_closing_invitation(
+    stage: Stage,
+) -> None:
+    _live_until(stage, DUE + timedelta(days=2))
+
+    first = stage.desk.notices(limit=2)
+    rest = stage.desk.notices(after=first[-1]["id"], limit=200)
+    (listed,) = stage.desk.listing("alpha")
+
+    assert [told["kind"] for told in [*first, *rest]] == [
+        *("overdue", "overdue", "one-day", "three-days", "asked"),
+    ]
+    assert {(told["vendor"], told["contract"]) for told in rest} == {("alpha", CONTRACT)}
+    # The end itself has asked for the second person, and the request outlives the usual days.
+    invitation = listed["closing_invitation"]
+    assert (invitation["status"], invitation["invited_at"]) == ("open", None)
+    with stage.lender.role() as connection:
+        at = stage.lender.clock.at
+        proposal = UUID(invitation["proposal"])
+        decide(connection, proposal, is_approved=True, actor="staff:li", at=at)
+    made = (
+        stage.lender.office()
+        .onboarding()
+        .invite(
+            "alpha",
+            CONTRACT,
+            system="closing",
+            scope=CredentialScope.CLOSING,
+            hours=24,
+            actor=ACTOR,
+        )
+    )
+    (listed,) = stage.desk.listing("alpha")
+    assert listed["closing_invitation"]["status"] == "approved"
+    assert listed["closing_invitation"]["expires_at"] == rfc3339(made.expires_at)

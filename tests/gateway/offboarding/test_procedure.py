@@ -14,7 +14,8 @@ from gateway.identity.principal import CredentialScope
 from gateway.offboarding.desk import OffboardingDesk
 from gateway.offboarding.ending import Terms, cut_term, end_contract
 from gateway.offboarding.record import Offboarding, Step
-from gateway.operations.invitation import invite
+from gateway.operations.approval import decide
+from gateway.operations.invitation import invite, propose_closing
 from gateway.operations.registration import VendorOwner, register_contract, register_credential
 from keys.profiles import Profile
 from tests.gateway.offboarding.stage import CONTRACT, ENDS, Stage, killed
@@ -311,6 +312,8 @@ def test_an_invitation_from_before_is_void_and_a_new_contract_needs_a_new_one(
             actor=ACTOR,
             at=stage.later(hours=1),
         )
+        proposal = propose_closing(connection, "alpha", CONTRACT, actor=ACTOR, at=now)
+        decide(connection, proposal, is_approved=True, actor="staff:li", at=now)
         closing = invite(
             connection,
             vendor_id="alpha",

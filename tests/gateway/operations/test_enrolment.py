@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import ApprovalRefusedError, EnrolmentRefusedError
+from gateway.http.problems import problem_of
 from gateway.operations.approval import decide
 from gateway.operations.enrolment import enrol, list_enrolments
 from gateway.operations.invitation import invite
 from gateway.oversight.search import LogQuery
+from keys.authority import CertificateAuthority
 from keys.certificate_request import read_key_request
-from keys.errors import RequestRefusedError
+from keys.errors import DeviceError, RequestRefusedError
 from tests.gateway.operations.enrolling import (
     HOST,
     Key,
@@ -294,6 +296,47 @@ def test_of_racers_under_one_code_one_key_wins(lender: Lender) -> None:
         racer.join()
 
     assert sorted(outcomes) == ["INVITATION_USED"] * 5 + ["issued"]
+
+
+class _Unplugged:
+    """An issuing authority whose device does not answer."""
+
+    trust_host = HOST
+
+    def authority(self) -> CertificateAuthority:
+        raise DeviceError("unplugged")
+
+
+def test_while_the_device_fails_the_request_is_kept_and_answered_when_it_is_back(
+    lender: Lender, newcomer: str
+) -> None:
+    code, csr = _code(lender, newcomer), _csr()
+    _enrol(lender, newcomer, code, csr)
+    _decide(lender, newcomer, is_approved=True)
+    with lender.role("enrolment") as connection:
+        refused = _code_of(
+            lambda: enrol(
+                connection, _Unplugged(), vendor_id=newcomer, code=code, csr=csr, at=START + HOUR
+            )
+        )
+
+    assert refused == "ISSUER_UNAVAILABLE"
+    assert _registered(lender, newcomer) == []
+    # The code's own 24 hours are over by then; the approval was not used up.
+    assert _enrol(lender, newcomer, code, csr, START + 30 * HOUR) is not None
+
+
+def test_a_first_request_is_on_record_though_the_device_fails(lender: Lender) -> None:
+    code, csr = _code(lender, "alpha"), _csr()
+    with lender.role("enrolment") as connection, pytest.raises(EnrolmentRefusedError) as caught:
+        enrol(connection, _Unplugged(), vendor_id="alpha", code=code, csr=csr, at=START + HOUR)
+    with lender.role() as connection:
+        newest = list_enrolments(connection, limit=1)[0]
+
+    problem = problem_of(caught.value)
+    assert (problem.status, problem.code) == (503, "ISSUER_UNAVAILABLE")
+    assert (newest.vendor_id, newest.status) == ("alpha", "requested")
+    assert _enrol(lender, "alpha", code, csr, START + 30 * HOUR) is not None
 
 
 def test_each_step_is_in_the_log(lender: Lender, newcomer: str) -> None:

@@ -1,13 +1,26 @@
 import re
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import EnrolmentRefusedError, NotFoundError, RequestInvalidError
+from gateway.errors import (
+    ApprovalRefusedError,
+    EnrolmentRefusedError,
+    NotFoundError,
+    RequestInvalidError,
+)
 from gateway.identity.principal import CredentialScope
-from gateway.operations.invitation import Invitation, code_digest, invite, new_code
+from gateway.operations.approval import decide
+from gateway.operations.invitation import (
+    Invitation,
+    code_digest,
+    invite,
+    new_code,
+    propose_closing,
+)
 from gateway.oversight.search import LogQuery
 from tests.gateway.store.lender import ACTOR, START, Lender
 
@@ -28,6 +41,7 @@ def _invite(
     scope: CredentialScope = CredentialScope.FULL,
     hours: int = 24,
     days: float = 0,
+    actor: str = ACTOR,
 ) -> Invitation:
     with lender.role() as connection:
         return invite(
@@ -37,7 +51,7 @@ def _invite(
             system=system,
             scope=scope,
             hours=hours,
-            actor=ACTOR,
+            actor=actor,
             at=START + timedelta(days=days),
         )
 
@@ -133,8 +147,56 @@ def test_a_closing_credential_waits_for_the_contracts_end(
             (START + timedelta(days=14),),
         )
 
+    _approve_closing(lender)
     assert _invite(lender, scope=CredentialScope.CLOSING).scope is CredentialScope.CLOSING
     with pytest.raises(EnrolmentRefusedError):
         _invite(lender, scope=CredentialScope.FULL)
     with pytest.raises(EnrolmentRefusedError):
         _invite(lender, scope=CredentialScope.CLOSING, days=14)
+
+
+def _approve_closing(lender: Lender, *, proposer: str = "service:clockwork") -> None:
+    """A second person approves the way out of alpha's contract."""
+    with lender.role() as connection:
+        proposal = propose_closing(connection, "alpha", "alpha-2026", actor=proposer, at=START)
+        decide(connection, proposal, is_approved=True, actor="staff:li", at=START)
+
+
+@pytest.fixture
+def ended(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Lender:
+    """Alpha's contract is over."""
+    lender = Lender.make(database_url, tmp_path_factory.mktemp("own"))
+    with lender.owner() as owner:
+        owner.execute(
+            "UPDATE casegate.contract SET status = 'ended', closing_until = %s",
+            (START + timedelta(days=14),),
+        )
+    return lender
+
+
+def test_a_closing_invitation_takes_two_people_and_one_approval_makes_one(ended: Lender) -> None:
+    def code(actor: str) -> str:
+        with pytest.raises(ApprovalRefusedError) as refused:
+            _invite(ended, scope=CredentialScope.CLOSING, actor=actor)
+        return refused.value.code
+
+    before = code("staff:wang")
+    _approve_closing(ended)
+    own = code("cli:li")
+    made = _invite(ended, scope=CredentialScope.CLOSING, actor="staff:wang")
+
+    assert (before, own, code("staff:wang")) == (
+        "APPROVAL_MISSING",
+        "SECOND_PERSON_NEEDED",
+        "APPROVAL_MISSING",
+    )
+    assert made.scope is CredentialScope.CLOSING
+
+
+def test_the_database_keeps_a_closing_code_without_its_approval_out(ended: Lender) -> None:
+    with ended.role() as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(
+            "INSERT INTO casegate.invitation (invitation_id, code_sha256, vendor_id, contract_id,"
+            " system, scope, invited_by, invited_at, expires_at) VALUES (gen_random_uuid(),"
+            " sha256('x'), 'alpha', 'alpha-2026', 'main', 'closing', 'x', now(), now())"
+        )

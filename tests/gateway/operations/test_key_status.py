@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from gateway.installation import log_signer
+from gateway.installation import log_signer, write_report_key
 from gateway.key_office import KeyOffice
+from gateway.offboarding.signature import new_report_key
 from gateway.operations.rotation import KeyPurpose
 from keys.errors import KeyFileError, KeyManagementError
 from keys.profiles import Profile
+from keys.secret import write_private_file
 from tests.gateway.store.lender import ACTOR, START, Lender
 
 DAY = timedelta(days=1)
@@ -131,3 +133,19 @@ def test_a_log_key_that_others_can_read_is_refused(lender: Lender, mode: int) ->
 
     with pytest.raises(KeyManagementError, match="chmod 600"):
         log_signer(settings)
+
+
+def test_the_key_of_reports_is_shown_by_its_public_half_where_there_is_one(
+    lender: Lender,
+) -> None:
+    settings = lender.database.settings
+    private = settings.resolve(settings.offboarding.report_signing)
+    write_private_file(private, new_report_key())
+    write_report_key(settings)
+    private.unlink()  # it may lie elsewhere: status needs it not
+    KeyOffice(lender.database, lender.clock).note_ages()
+
+    shown = _status(lender, after=400 * DAY)["report-signing active"]
+
+    assert (shown["age_days"], shown["state"]) == (400, "ok")
+    assert len(shown["key"]) == 16

@@ -5,10 +5,12 @@ import pytest
 
 from gateway.errors import ConfigurationError, DatabaseUnavailableError
 from gateway.store.database import Database, connect
-from gateway.store.migrate import migrate
+from gateway.store.migrate import _MIGRATIONS, _is_current, migrate
 from gateway.store.roles import PURPOSES, DatabaseRoles
 from keys.secret import write_private_file
 from tests.gateway.store.lender import HEADER, Lender, case_row
+
+_FILES = sorted((_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,20 @@ def test_migrating_twice_changes_neither_tables_nor_data_nor_passwords(lender: L
         passwords.read_bytes(),
     ) == before
     assert len({row[1] for row in before[0]}) >= 12
+
+
+def test_a_database_is_current_after_the_newest_migration_and_not_before(lender: Lender) -> None:
+    assert {_revision(path) for path in _FILES} == {path.name.partition("_")[0] for path in _FILES}
+
+    with psycopg.connect(lender.database.owner_url) as connection:
+        assert _is_current(connection)
+        connection.execute("UPDATE casegate.alembic_version SET version_num = '0001'")
+        assert not _is_current(connection)
+        connection.rollback()
+
+
+def _revision(path: Path) -> str:
+    return path.read_text().partition('revision = "')[2].partition('"')[0]
 
 
 def test_another_host_keeps_the_passwords_that_the_roles_have(
@@ -76,6 +92,18 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "contract",
         "credential",
         "case_record",
+        "case_note",
+        "feed",
+        "change",
+        "consent",
+        "special_request",
+        "agent",
+        "agent_course",
+        "script_acknowledgement",
+        "caller_number",
+        "contact",
+        "permit_refusal",
+        "reveal_use",
         "assignment",
         "assigned_case",
         "invitation",
@@ -85,6 +113,9 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "policy_version",
         "row_scope",
         "pull_use",
+        "canary",
+        "finding",
+        "pseudonym_key",
         "offboarding",
         "sub_processor",
         "destruction_certificate",
@@ -99,8 +130,15 @@ RIGHTS = {
         "casegate.worker": "arwd",
         "casegate.trust_acknowledgement": "ar",
         "casegate.assigned_case": "r",
-        "casegate.case_record": "r",
+        "casegate.case_record": "r",  # and of case_note the columns of the rendition
+        "casegate.change": "r",  # and of consents and special requests some columns
         "casegate.assignment": "r",
+        "casegate.agent": "r",
+        "casegate.agent_course": "r",
+        "casegate.script": "r",
+        "casegate.script_acknowledgement": "r",
+        "casegate.caller_number": "r",
+        "casegate.contact": "r",
     },
     "company": {
         "casegate.trust": "r",
@@ -111,6 +149,26 @@ RIGHTS = {
         "casegate.contract": "arw",
         "casegate.credential": "arw",
         "casegate.case_record": "arw",
+        "casegate.case_note": "rw",
+        "casegate.recognizers": "ar",
+        "casegate.feed": "r",
+        "casegate.change": "r",
+        "casegate.hold": "r",
+        "casegate.consent": "r",
+        "casegate.special_request": "r",  # and the columns of the answer
+        "casegate.agent_person": "rw",
+        "casegate.agent": "rw",
+        "casegate.agent_course": "r",
+        "casegate.script": "arw",
+        "casegate.script_acknowledgement": "r",
+        "casegate.caller_number": "arw",
+        "casegate.contact": "arw",
+        "casegate.point_state": "arw",
+        "casegate.permit_refusal": "r",
+        "casegate.reveal_use": "r",
+        "casegate.identity_try": "r",
+        "casegate.pack_text": "ar",
+        "casegate.pack_activation": "ar",  # and the columns that say when and by whom it ended
         "casegate.assignment": "arw",
         "casegate.assigned_case": "arw",
         "casegate.proposal": "arw",
@@ -124,6 +182,9 @@ RIGHTS = {
         "casegate.policy_version": "ar",  # and the columns that say when and by whom it ended
         "casegate.row_scope": "arwd",
         "casegate.pull_use": "r",
+        "casegate.canary": "ar",
+        "casegate.finding": "ar",  # and the columns that say when, by whom and why it was closed
+        "casegate.pseudonym_key": "ar",
         "casegate.offboarding": "arw",
         "casegate.offboarding_item": "arw",
         "casegate.offboarding_notice": "ar",
@@ -180,15 +241,48 @@ FUNCTIONS = {
         "request_renewal",
         "vendor_case",
         "vendor_cases",
+        "vendor_notes",
         "vendor_assignments",
         "policies_in_force",
         "take_pull",
+        "is_any_held",
+        "is_held",
+        "vendor_feed",
+        "vendor_changes",
+        "is_ref_covered",
+        "publish_changes",
+        "own_case",
+        "is_captured_in_permit",
+        "record_consent",
+        "revoke_own_consent",
+        "raise_request",
+        "vendor_consents",
+        "vendor_requests",
+        "note_canary_use",
+        "pseudonym_keys",
         "is_unconditional",
         "is_covered",
         "sub_processors",
         "file_destruction",
         "append_batch",
         "find_batch",
+        "packs_in_force",
+        "permit_case",
+        "contact_situation",
+        "grant_permit",
+        "refuse_permit",
+        "vendor_permit",
+        "close_permit",
+        "take_identity_try",
+        "note_identity",
+        "register_agent",
+        "record_course",
+        "acknowledge_script",
+        "leave_agent",
+        "vendor_agent",
+        "vendor_agents",
+        "vendor_scripts",
+        "vendor_caller_numbers",
     },
     "company": {
         "trust_view",
@@ -196,7 +290,21 @@ FUNCTIONS = {
         "append_batch",
         "find_batch",
         "erase_people",
+        "touch_debtor",
+        "publish_changes",
+        "publish_assigned",
+        "place_hold",
+        "lift_hold",
+        "revoke_consent",
+        "is_taken",
         "policies_in_force",
+        "note_canary_use",
+        "pseudonym_keys",
+        "packs_in_force",
+        "take_dial",
+        "expire_permits",
+        "leave_agent",
+        "tell_workers",
     },
     "auditor": set(),
     "publisher": {"sign_head", "append_batch", "find_batch"},  # it appends its own alarms

@@ -92,9 +92,15 @@ CREATE TABLE casegate.permit_refusal (
   point_kind   text NOT NULL,
   requested_at timestamptz NOT NULL,
   codes        text[] NOT NULL,
+  call_kind      text NOT NULL CHECK (call_kind IN ('notify', 'interactive')),
+  script_id      text NOT NULL,
+  script_version integer NOT NULL,
+  caller_number  text NOT NULL,
+  reason         text,
   FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id)
 );
 CREATE INDEX permit_refusal_in_order ON casegate.permit_refusal (vendor_id, contract_id, requested_at);
+CREATE INDEX permit_refusal_of_case ON casegate.permit_refusal (case_id, requested_at);
 
 -- Numbers handed out on one day in Asia/Shanghai: by an agent, and by all of a vendor (agent '').
 CREATE TABLE casegate.reveal_use (
@@ -228,13 +234,15 @@ BEGIN
   RETURN 'taken';
 END $$;
 
--- Grants what was decided on a picture, if the picture still holds: 'granted', or why not. The row locks are
--- the case's, the agent's and the debtor's own; two debtors never wait for each other.
+-- Grants what was decided on a picture, if the picture still holds: 'granted' (with the finding's id behind it when the
+-- case is a canary), or why not. The row locks are the case's, the agent's and the debtor's own; two debtors never wait
+-- for each other.
 CREATE FUNCTION casegate.grant_permit(permit jsonb, seen bigint, most integer, most_of_agent integer, on_day date)
 RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
   granted casegate.contact;
+  finding uuid;
 BEGIN
   granted := jsonb_populate_record(NULL::casegate.contact, permit);
   PERFORM 1 FROM casegate.assigned_case a
@@ -267,18 +275,22 @@ BEGIN
     PERFORM casegate.take_reveal(granted.vendor_id, granted.contract_id, on_day, granted.agent_ref, most, most_of_agent);
   END IF;
   INSERT INTO casegate.contact SELECT granted.*;
-  RETURN 'granted';
+  SELECT n.finding_id INTO finding
+    FROM casegate.note_canary_use(granted.case_id, 'permit', jsonb_build_object('permit', granted.contact_id), granted.requested_at) n;
+  RETURN CASE WHEN finding IS NULL THEN 'granted' ELSE 'granted ' || finding END;
 EXCEPTION
   WHEN unique_violation THEN RETURN 'stale';
   WHEN SQLSTATE 'CG040' THEN RETURN 'quota';
 END $$;
 
-CREATE FUNCTION casegate.refuse_permit(vendor text, contract text, of_case uuid, agent text, by_channel text, kind text,
+CREATE FUNCTION casegate.refuse_permit(vendor text, contract text, of_case uuid, agent text, by_channel text, point text,
+                                       kind text, script text, script_no integer, caller text, why text,
                                        moment timestamptz, because text[])
 RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  INSERT INTO casegate.permit_refusal (vendor_id, contract_id, case_id, agent_ref, channel, point_kind, requested_at, codes)
-  VALUES (vendor, contract, of_case, agent, by_channel, kind, moment, because)
+  INSERT INTO casegate.permit_refusal (vendor_id, contract_id, case_id, agent_ref, channel, point_kind, call_kind,
+                                       script_id, script_version, caller_number, reason, requested_at, codes)
+  VALUES (vendor, contract, of_case, agent, by_channel, point, kind, script, script_no, caller, why, moment, because)
 $$;
 
 CREATE FUNCTION casegate.vendor_permit(vendor text, contract text, permit uuid)
@@ -457,7 +469,7 @@ GRANT SELECT ON casegate.contact TO "{vendor}";
 GRANT EXECUTE ON FUNCTION casegate.permit_case(text, text, text), casegate.vendor_permit(text, text, uuid),
   casegate.contact_situation(text, text, uuid, bytea, text, text, integer, text, timestamptz, text),
   casegate.grant_permit(jsonb, bigint, integer, integer, date),
-  casegate.refuse_permit(text, text, uuid, text, text, text, timestamptz, text[]),
+  casegate.refuse_permit(text, text, uuid, text, text, text, text, text, integer, text, text, timestamptz, text[]),
   casegate.close_permit(text, text, uuid, text, text, integer, boolean, text, boolean, text, timestamptz),
   casegate.take_identity_try(uuid, date, integer), casegate.note_identity(text, text, uuid, text) TO "{vendor}";
 GRANT EXECUTE ON FUNCTION casegate.packs_in_force() TO "{vendor}", "{company}";

@@ -1,10 +1,9 @@
 """Working days in China, make-up days included."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
-
-import holidays
 
 CHINA = ZoneInfo("Asia/Shanghai")
 _DAY = timedelta(days=1)
@@ -12,7 +11,7 @@ _DAY = timedelta(days=1)
 
 def is_working_day(day: date) -> bool:
     """Whether people work on that day: a Saturday may be one, a weekday may be none."""
-    return bool(_calendar().is_working_day(day))
+    return bool(_calendar()(day))
 
 
 def working_day_after(day: date, count: int) -> date:
@@ -40,5 +39,7 @@ def end_of_day(day: date) -> datetime:
 
 
 @cache
-def _calendar() -> holidays.HolidayBase:
-    return holidays.country_holidays("CN")
+def _calendar() -> Callable[[date], bool]:
+    import holidays  # noqa: PLC0415  # only who counts days loads it: nobody else should wait
+
+    return holidays.country_holidays("CN").is_working_day
