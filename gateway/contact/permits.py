@@ -1,5 +1,6 @@
 """The permit use case of one worker: look, decide, count, log, hand over, in that order."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,7 +28,9 @@ from gateway.errors import (
     RequestInvalidError,
 )
 from gateway.evidence import Evidence
+from gateway.findings.record import entry_fields
 from gateway.identity.principal import VendorPrincipal
+from gateway.portfolio.canaries import canary_fault
 from gateway.release.profiles import ReleaseProfile, ReleaseProfiles
 from gateway.release.release import AccessContext
 from keys.kek import KeyEncryptionKey
@@ -177,6 +180,7 @@ class Permits:
             most_of_agent=quotas.reveals_per_agent,
             day=now.astimezone(SHANGHAI).date(),
         )
+        outcome, _space, finding = outcome.partition(" ")
         if outcome == "stale":
             return None
         if outcome == "gone":
@@ -185,8 +189,12 @@ class Permits:
             refusal = ContactDecision((DenyCode.RATE_LIMIT,), ())
             return await self._refuse(principal, asked, context, refusal)
         try:
-            return await self._hand_over(
-                principal, asked, context, row, ends, decision, EventType.PERMIT_ISSUED
+            # Both at once: a canary answers no later than a case.
+            granted, _noted = await asyncio.gather(
+                self._hand_over(
+                    principal, asked, context, row, ends, decision, EventType.PERMIT_ISSUED
+                ),
+                self._note_finding(principal, finding),
             )
         except AuditUnavailableError:
             # Nobody was told: the permit ends as if it had never been.
@@ -194,6 +202,15 @@ class Permits:
                 principal.vendor_id, principal.contract_id, permit_id, _UNDONE, now
             )
             raise
+        return granted
+
+    async def _note_finding(self, principal: VendorPrincipal, finding: str) -> None:
+        """The entry of a finding that the grant has raised, for a canary."""
+        if finding:
+            fault = canary_fault(principal.vendor_id, principal.contract_id)
+            await self._evidence.record(
+                EventType.FINDING_RAISED, **entry_fields(UUID(finding), fault)
+            )
 
     def _end_of(
         self, principal: VendorPrincipal, request: ContactRequest, picture: Picture

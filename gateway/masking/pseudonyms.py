@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
+from enum import StrEnum
 from itertools import product
 from typing import Self
 
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SM3, Hash
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.masking.errors import WeakMasterKeyError
@@ -33,26 +34,43 @@ _HALF_BITS = 60
 _HALF_MASK = (1 << _HALF_BITS) - 1
 
 
+class PseudonymAlgorithm(StrEnum):
+    """By which hash keys are derived and tokens are made."""
+
+    HMAC_SHA256 = "hmac-sha256"
+    HMAC_SM3 = "hmac-sm3"  # GB/T 32905-2016, where commercial cryptography is reviewed
+
+
 class PseudonymKey:
     """The key of one vendor under one contract.
 
     A plain class and no dataclass, because a generated repr would print the key into logs.
 
-    token = base32(HMAC-SHA256(key, kind || 0x00 || internal key)), first 26 characters, upper
-    case. Equal inputs give equal tokens, so nothing has to be stored to make one again; without
-    the key, tokens of two vendors cannot be joined, nor small key spaces searched.
+    token = base32(HMAC(key, kind || 0x00 || internal key)), first 26 characters, upper case, with
+    SHA-256 or SM3. Equal inputs give equal tokens, so nothing has to be stored to make one again;
+    without the key, tokens of two vendors cannot be joined, nor small key spaces searched.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_algorithm", "_key")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(
+        self, key: bytes, algorithm: PseudonymAlgorithm = PseudonymAlgorithm.HMAC_SHA256
+    ) -> None:
         if len(key) < _KEY_BYTES:
             raise WeakMasterKeyError("A pseudonym key needs 32 bytes.")
         self._key = bytes(key)
+        self._algorithm = algorithm
 
     @classmethod
-    def derive(cls, master_key: bytes, *, vendor: str, contract: str) -> Self:
-        """Derive the key by HKDF-SHA256 (RFC 5869) from at least 32 secret bytes.
+    def derive(
+        cls,
+        master_key: bytes,
+        *,
+        vendor: str,
+        contract: str,
+        algorithm: PseudonymAlgorithm = PseudonymAlgorithm.HMAC_SHA256,
+    ) -> Self:
+        """Derive the key by HKDF (RFC 5869) with the algorithm's hash from 32 secret bytes.
 
         `vendor` and `contract` go into the info string with their lengths before them, so that
         no two pairs share one. WeakMasterKeyError when a part is too short or empty.
@@ -62,8 +80,14 @@ class PseudonymKey:
         if not vendor or not contract:
             raise WeakMasterKeyError("A pseudonym key needs a vendor and a contract.")
         info = _INFO_LABEL + _prefixed(vendor) + _prefixed(contract)
-        kdf = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info)
-        return cls(kdf.derive(master_key))
+        digest = SM3() if algorithm is PseudonymAlgorithm.HMAC_SM3 else SHA256()
+        kdf = HKDF(algorithm=digest, length=_KEY_BYTES, salt=None, info=info)
+        return cls(kdf.derive(master_key), algorithm)
+
+    @property
+    def algorithm(self) -> PseudonymAlgorithm:
+        """By which hash the tokens are made."""
+        return self._algorithm
 
     @property
     def check(self) -> str:
@@ -81,22 +105,52 @@ class PseudonymKey:
         after `kind`; a token then costs two copies instead of a key schedule.
         """
         block = self._key.ljust(_BLOCK_BYTES, b"\x00")
-        kind_bytes = kind.encode("utf-8", "surrogatepass")
-        inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + kind_bytes + b"\x00")
-        outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        inner_start = bytes(byte ^ 0x36 for byte in block) + _encoded(kind) + b"\x00"
+        outer_start = bytes(byte ^ 0x5C for byte in block)
+        if self._algorithm is PseudonymAlgorithm.HMAC_SM3:
+            return _sm3_tokenizer(inner_start, outer_start)
+        return _sha256_tokenizer(inner_start, outer_start)
 
-        def tokenize(internal_key: str) -> str:
-            inside = inner.copy()
-            inside.update(internal_key.encode("utf-8", "surrogatepass"))
-            whole = outer.copy()
-            whole.update(inside.digest())
-            bits = int.from_bytes(whole.digest()[:_TOKEN_BYTES], "big") >> _SPARE_BITS
-            # 130 bits are four triples, four triples and a pair.
-            high = _four_triples(bits >> _HALF_BITS + _PAIR_BITS)
-            low = _four_triples(bits >> _PAIR_BITS & _HALF_MASK)
-            return f"{high}{low}{_PAIRS[bits & _PAIR_MASK]}"
 
-        return tokenize
+def _sha256_tokenizer(inner_start: bytes, outer_start: bytes) -> Callable[[str], str]:
+    inner, outer = hashlib.sha256(inner_start), hashlib.sha256(outer_start)
+
+    def tokenize(internal_key: str) -> str:
+        inside = inner.copy()
+        inside.update(_encoded(internal_key))
+        whole = outer.copy()
+        whole.update(inside.digest())
+        return _token(whole.digest())
+
+    return tokenize
+
+
+def _sm3_tokenizer(inner_start: bytes, outer_start: bytes) -> Callable[[str], str]:
+    # SM3 has SHA-256's block and length, and not every build of the standard library has SM3.
+    inner, outer = Hash(SM3()), Hash(SM3())
+    inner.update(inner_start)
+    outer.update(outer_start)
+
+    def tokenize(internal_key: str) -> str:
+        inside = inner.copy()
+        inside.update(_encoded(internal_key))
+        whole = outer.copy()
+        whole.update(inside.finalize())
+        return _token(whole.finalize())
+
+    return tokenize
+
+
+def _token(digest: bytes) -> str:
+    bits = int.from_bytes(digest[:_TOKEN_BYTES], "big") >> _SPARE_BITS
+    # 130 bits are four triples, four triples and a pair.
+    high = _four_triples(bits >> _HALF_BITS + _PAIR_BITS)
+    low = _four_triples(bits >> _PAIR_BITS & _HALF_MASK)
+    return f"{high}{low}{_PAIRS[bits & _PAIR_MASK]}"
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _four_triples(bits: int) -> str:
@@ -107,5 +161,5 @@ def _four_triples(bits: int) -> str:
 
 
 def _prefixed(text: str) -> bytes:
-    data = text.encode("utf-8", "surrogatepass")
+    data = _encoded(text)
     return len(data).to_bytes(4, "big") + data

@@ -11,6 +11,7 @@ class PortfolioError(GatewayError):
 
         PortfolioError
         ├── PortfolioFileError   the whole file is refused
+        ├── ContractOverError    the contract ended while a file was imported
         └── CellError            one cell is refused; it becomes a row error
     """
 
@@ -31,6 +32,12 @@ class PortfolioFileError(PortfolioError):
         self.problem = problem
         self.way_out = way_out
         self.line = line
+
+
+class ContractOverError(PortfolioError):
+    """The contract ended while a file was imported; nothing more of the file is stored."""
+
+    code = "CONTRACT_NOT_RUNNING"
 
 
 class CellError(PortfolioError):

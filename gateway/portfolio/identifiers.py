@@ -97,6 +97,33 @@ def parse_other_document(text: str) -> str:
     return text
 
 
+def canonical_phone(text: str) -> str:
+    """The one spelling of a telephone number that digests are made of.
+
+    E.164 without the mainland's +86: ``138-1234-5678`` and full-width digits are one number. What
+    is no number is folded (NFKC) and loses its spaces, so that any text has a digest.
+    """
+    try:
+        return parse_phone(text)
+    except CellError:
+        return "".join(_folded(text).split())
+
+
+def canonical_document(text: str) -> str:
+    """The one spelling of an identity or other document's number that digests are made of.
+
+    Upper-case, half-width (NFKC), without spaces; hyphens and brackets stay out of a passport's.
+    """
+    if _RESIDENT_ID.fullmatch(text):
+        return text
+    for parse in (parse_id_number, parse_other_document):
+        try:
+            return parse(text)
+        except CellError:
+            continue
+    return "".join(_folded(text).split()).upper()
+
+
 def check_character(digits: str) -> str:
     """The 18th character for the first 17 ASCII digits given (ISO 7064 MOD 11-2)."""
     total = sum(map(mul, digits.encode("ascii"), _WEIGHTS)) - _ASCII_OFFSET

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from audit.entry import EventType
 from gateway.clock import Clock
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
+from gateway.masking.key_checks import note_pseudonym_key
 from gateway.masking.pseudonyms import PseudonymKey
 from gateway.portfolio.columns import RawRow
 from gateway.portfolio.reader import PortfolioFile, open_portfolio
@@ -111,10 +113,20 @@ class PortfolioImport:
 
         Raises:
             NotFoundError: no such running contract of an active vendor.
+            ConfigurationError: the contract's references were made with another pseudonym key.
             PortfolioFileError: the file is not readable as CSV or NDJSON; chunks before the
                 unreadable place are in, and importing the mended file again repeats nothing.
         """
-        self._verify_contract()
+        verify_running_contract(
+            self._connection, self._vendor_id, self._contract_id, at=self._clock.now()
+        )
+        note_pseudonym_key(
+            self._connection,
+            self._vendor_id,
+            self._contract_id,
+            self._keys.pseudonyms,
+            at=self._clock.now(),
+        )
         report = self._report
         with open_portfolio(path, load_field_catalog()) as file:
             digest = _digest_of(path)
@@ -202,19 +214,6 @@ class PortfolioImport:
             actor=self._actor,
         )
 
-    def _verify_contract(self) -> None:
-        found = self._connection.execute(
-            "SELECT 1 FROM casegate.contract k JOIN casegate.vendor v USING (vendor_id)"
-            " WHERE k.contract_id = %s AND k.vendor_id = %s AND v.status = 'active'"
-            " AND k.status = 'active' AND k.starts_at <= %s AND k.ends_at > %s",
-            (self._contract_id, self._vendor_id, self._clock.now(), self._clock.now()),
-        ).fetchone()
-        if found is None:
-            raise NotFoundError(
-                f"vendor {self._vendor_id} is not active under a running contract"
-                f" {self._contract_id}"
-            )
-
     def _reject(self, rejected: RejectsWriter, raw: RawRow, errors: list[RowError]) -> None:
         rejected.write(raw, errors)
         self._report.rejected += 1
@@ -240,6 +239,22 @@ class PortfolioImport:
                 rejected=report.rejected,
                 forbidden_columns=len(report.forbidden_columns),
             )
+
+
+def verify_running_contract(
+    connection: psycopg.Connection, vendor_id: str, contract_id: str, *, at: datetime
+) -> None:
+    """Raises NotFoundError unless the vendor is active under this contract now."""
+    found = connection.execute(
+        "SELECT 1 FROM casegate.contract k JOIN casegate.vendor v USING (vendor_id)"
+        " WHERE k.contract_id = %s AND k.vendor_id = %s AND v.status = 'active'"
+        " AND k.status = 'active' AND k.starts_at <= %s AND k.ends_at > %s",
+        (contract_id, vendor_id, at, at),
+    ).fetchone()
+    if found is None:
+        raise NotFoundError(
+            f"vendor {vendor_id} is not active under a running contract {contract_id}"
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import orjson
 from gateway.cases.record import CaseRecord, seal_record
 from gateway.masking.projection import MADE_PSEUDONYMS, pseudonym_maker
 from gateway.masking.pseudonyms import PseudonymKey
+from gateway.portfolio.identifiers import canonical_document, canonical_phone
 from gateway.portfolio.rows import CaseRow
 from keys.envelope import Sealed
 from keys.kek import KeyEncryptionKey
@@ -25,12 +26,17 @@ _REFERENCES = ("case_ref", "debtor_ref", "contact_point_ref", "debt_ref")
 
 @dataclass(frozen=True, slots=True)
 class RowMacs:
-    """Keyed digests (32 bytes each): the case's number, its content, the person, the mobile."""
+    """Keyed digests (32 bytes each): the case's number, its content, the person, the numbers.
+
+    `home` and `related` are None where the case has no such number.
+    """
 
     source: bytes
     content: bytes
     person: bytes
     contact: bytes
+    home: bytes | None = None
+    related: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,16 @@ class RowSealer:
         """The digests that tell whether a case is known and whether it has changed."""
         record = row.record
         return RowMacs(
-            _mac(self._index, b"source", str(record["source_case_no"]).encode()),
+            source_mac(self._index, str(record["source_case_no"])),
             _mac(self._index, b"content", orjson.dumps(record, option=orjson.OPT_SORT_KEYS)),
             person_mac(self._index, str(record["id_number"])),
             contact_mac(self._index, str(record["mobile_phone"])),
+            self._optional_mac(record.get("home_phone")),
+            self._optional_mac(record.get("related_phone")),
         )
+
+    def _optional_mac(self, number: object) -> bytes | None:
+        return contact_mac(self._index, number) if isinstance(number, str) and number else None
 
     def seal(self, row: CaseRow, macs: RowMacs, known: CaseIdentity | None) -> SealedRow:
         """Seals a row under a new key; a known case keeps its id and its commitments.
@@ -137,13 +148,18 @@ class RowSealer:
 
 
 def person_mac(index_key: Secret, id_number: str) -> bytes:
-    """Stands for a person; `id_number` in its canonical form."""
-    return _mac(index_key, b"person", id_number.encode())
+    """Stands for a person, however the number of the document is written."""
+    return _mac(index_key, b"person", canonical_document(id_number).encode())
 
 
-def contact_mac(index_key: Secret, mobile_phone: str) -> bytes:
-    """Stands for a mobile number in its canonical form."""
-    return _mac(index_key, b"contact", mobile_phone.encode())
+def contact_mac(index_key: Secret, number: str) -> bytes:
+    """Stands for a telephone number, however it is written."""
+    return _mac(index_key, b"contact", canonical_phone(number).encode())
+
+
+def source_mac(index_key: Secret, source_case_no: str) -> bytes:
+    """Stands for a case by its number at the lender."""
+    return _mac(index_key, b"source", source_case_no.encode())
 
 
 def case_commitment(salt: bytes, contract: bytes, case_id: UUID) -> bytes:

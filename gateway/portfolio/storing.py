@@ -7,9 +7,11 @@ from datetime import datetime
 import psycopg
 
 from audit.entry import EventType
+from gateway.changes.publishing import ChangeKind, publish_assigned, publish_cases
 from gateway.clock import Clock
 from gateway.errors import RequestInvalidError
 from gateway.evidence import record_with_change
+from gateway.portfolio.errors import ContractOverError
 from gateway.portfolio.rows import CaseRow
 from gateway.portfolio.sealing import CaseIdentity, RowMacs, RowSealer, SealedRow
 
@@ -22,8 +24,10 @@ SELECT r.source_mac, r.content_mac, r.case_id, r.log_salt, a.vendor_id, a.contra
   LEFT JOIN casegate.assigned_case a ON a.case_id = r.case_id AND a.status <> 'recalled'
  WHERE r.source_mac = ANY(%s)
 """
+_CONTRACT_ENDED = "CG031"
 _CHANGE = """
-UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac = %s, kek_id = %s,
+UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac = %s,
+       home_mac = %s, related_mac = %s, kek_id = %s,
        wrapped_key = %s, sealed = %s, sealed_notes = %s, holder_vendor_id = %s, updated_at = %s
  WHERE case_id = %s
 """
@@ -46,20 +50,21 @@ UPDATE casegate.assigned_case SET project = %s, portfolio = %s, product = %s, st
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
   place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea,
-  contact_mac bytea, log_salt bytea, kek_id text, wrapped_key bytea, sealed bytea,
+  contact_mac bytea, home_mac bytea, related_mac bytea, log_salt bytea, kek_id text,
+  wrapped_key bytea, sealed bytea,
   sealed_notes bytea,  case_ref text, commitment bytea,
   project text, portfolio text, product text, stage text) ON COMMIT DELETE ROWS
 """
 _STAGED_TYPES = [
-    *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea"),
+    *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea", "bytea", "bytea"),
     *("text", "bytea", "bytea", "bytea", "text", "bytea"),
     *("text", "text", "text", "text"),
 ]
 _STORE_CASES = """
 INSERT INTO casegate.case_record (case_id, holder_vendor_id, source_mac, content_mac, person_mac,
-       contact_mac, log_salt, kek_id, wrapped_key, sealed, sealed_notes)
-SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, log_salt, kek_id,
-       wrapped_key, sealed, sealed_notes
+       contact_mac, home_mac, related_mac, log_salt, kek_id, wrapped_key, sealed, sealed_notes)
+SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, home_mac, related_mac,
+       log_salt, kek_id, wrapped_key, sealed, sealed_notes
   FROM staged_case ORDER BY place
 """
 _STORE_ASSIGNED = """
@@ -152,10 +157,19 @@ class ChunkStore:
         """Writes a chunk in one transaction, its log entry included.
 
         Raises:
+            ContractOverError: the contract ended meanwhile.
             psycopg.Error: nothing of the chunk was written.
         """
-        with self._connection.transaction():
-            self._write(plan)
+        try:
+            with self._connection.transaction():
+                self._write(plan)
+        except psycopg.Error as error:
+            if error.sqlstate == _CONTRACT_ENDED:
+                raise ContractOverError(
+                    "the contract ended while the file was read: what was stored of it is taken"
+                    " back, the rest is refused"
+                ) from error
+            raise
 
     def _plan(self, plan: ChunkPlan, row: CaseRow, macs: RowMacs, known: _Known | None) -> None:
         if known is None:
@@ -185,6 +199,8 @@ class ChunkStore:
                         macs.content,
                         macs.person,
                         macs.contact,
+                        macs.home,
+                        macs.related,
                         sealed.kek_id,
                         sealed.wrapped_key,
                         sealed.ciphertext,
@@ -198,6 +214,7 @@ class ChunkStore:
                 cursor.execute(_SORT_AGAIN, (*row.kind.columns(), row.case_id))
             for _macs, row in plan.again:
                 cursor.execute(_ASSIGN_AGAIN, self._assignment_row(row))
+        self._publish(plan, now)
         if assigned or plan.changed:
             record_with_change(
                 self._connection,
@@ -228,6 +245,8 @@ class ChunkStore:
                         macs.content,
                         macs.person,
                         macs.contact,
+                        macs.home,
+                        macs.related,
                         row.log_salt,
                         sealed.kek_id,
                         sealed.wrapped_key,
@@ -241,6 +260,24 @@ class ChunkStore:
         cursor.execute(_STORE_CASES, (self._vendor_id,))
         assignment = self.assignment_id
         cursor.execute(_STORE_ASSIGNED, (self._vendor_id, self._contract_id, assignment, now))
+
+    def _publish(self, plan: ChunkPlan, now: datetime) -> None:
+        """Tells the vendor: late, because its feed is locked until the end of the chunk."""
+        publish_assigned(
+            self._connection,
+            vendor_id=self._vendor_id,
+            contract_id=self._contract_id,
+            case_refs=[row.case_ref for _macs, row in plan.fresh + plan.again],
+            at=now,
+        )
+        publish_cases(
+            self._connection,
+            vendor_id=self._vendor_id,
+            contract_id=self._contract_id,
+            kind=ChangeKind.BALANCE_CHANGED,
+            case_refs=[row.case_ref for _macs, row in plan.changed],
+            at=now,
+        )
 
     def _assignment_row(self, row: SealedRow) -> tuple[object, ...]:
         return (

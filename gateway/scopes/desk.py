@@ -13,7 +13,9 @@ from audit.entry import EntryValue, EventType
 from gateway.clock import Clock
 from gateway.errors import AlreadyExistsError, NotFoundError
 from gateway.evidence import record_with_change
-from gateway.operations.approval import Proposal, decide
+from gateway.identity.principal import StaffRole
+from gateway.operations.approval import Proposal, decide, read_proposal, verify_approver
+from gateway.release.replay import Kek, OpenCases
 from gateway.scopes.simulation import Simulation, simulate
 from gateway.scopes.versions import (
     PolicyText,
@@ -33,11 +35,15 @@ from policies.parameters import read_parameters, unset_parameters, verify_decide
 
 @dataclass(frozen=True, slots=True)
 class ScopeDesk:
-    """Use cases on connections of their own; `directory` holds the files of policies."""
+    """Use cases on connections of their own; `directory` holds the files of policies.
+
+    `kek` opens cases for a replay; it is read only when one is asked for.
+    """
 
     connection: Callable[[], AbstractContextManager[psycopg.Connection]]
     clock: Clock
     directory: Traversable
+    kek: Kek
 
     @property
     def catalog(self) -> FieldCatalog:
@@ -85,6 +91,21 @@ class ScopeDesk:
         with self.connection() as connection:
             return policies_in_force(connection, self.catalog)
 
+    def in_force_of(self, vendor: str, contract: str | None = None) -> LoadedPolicy:
+        """The one policy in force of a vendor (and contract), as it was proposed.
+
+        Raises:
+            NotFoundError: there is none, or more than one where no contract is named.
+        """
+        found = [
+            policy
+            for policy in self.in_force()
+            if policy.vendor == vendor and contract in {None, policy.contract}
+        ]
+        if len(found) != 1:
+            raise NotFoundError(f"{len(found)} policies are in force for this vendor and contract")
+        return self.loaded(found[0].digest)
+
     def propose(self, loaded: LoadedPolicy, *, actor: str) -> UUID:
         """Proposes a policy for activation; see scopes.versions.
 
@@ -100,12 +121,16 @@ class ScopeDesk:
         with self.connection() as connection:
             return propose_policy(connection, loaded, actor=actor, at=self.clock.now())
 
-    def approve(self, proposal_id: UUID, *, actor: str) -> Proposal:
-        """Approves a proposal as the second person; see operations.approval."""
+    def approve(self, proposal_id: UUID, *, role: StaffRole, actor: str) -> Proposal:
+        """Approves a proposal as the second person; see operations.approval.
+
+        Raises:
+            RoleNotAllowedError: policies are approved by compliance alone.
+        """
+        now = self.clock.now()
         with self.connection() as connection:
-            return decide(
-                connection, proposal_id, is_approved=True, actor=actor, at=self.clock.now()
-            )
+            verify_approver(read_proposal(connection, proposal_id, at=now).kind, role)
+            return decide(connection, proposal_id, is_approved=True, actor=actor, at=now)
 
     def activate(self, loaded: LoadedPolicy, *, actor: str) -> str | None:
         """Puts an approved policy in force; the digest of the one before, None for the first.
@@ -171,4 +196,5 @@ class ScopeDesk:
                     actor=actor,
                     query=asked,
                 )
-            return simulate(connection, policy, since=since, until=until)
+            left_out = OpenCases(connection, self.kek).left_out
+            return simulate(connection, policy, left_out, since=since, until=until)

@@ -1,7 +1,7 @@
 """Replays the log's releases under another policy: what a vendor would newly see, or lose."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from ipaddress import ip_address
@@ -16,13 +16,16 @@ from gateway.oversight.views import released_fields
 from policies.decide import AccessRequest, Deny, decide
 from policies.elements import SHANGHAI
 from policies.fields import LEVEL_WORDS, Level, Stage
-from policies.limits import SQL_KEYS, HoldRule, RowKey
+from policies.limits import SQL_KEYS, RowConditions
 from policies.model import FieldRule, VendorPolicy
 
 _KINDS = """
 SELECT encode(commitment, 'hex'), project, portfolio, product, stage
   FROM casegate.assigned_case WHERE vendor_id = %s AND contract_id = %s
 """
+
+LeftOut = Callable[[str, str, RowConditions], set[str]]
+"""Vendor, contract and conditions to the commitments (hex) of cases that they leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Simulation:
     `refused` counts releases that would have been denied, by reason; `uncovered` the cases that
     the conditions leave out; `days_over_quota` the days on which more cases left than the quota.
     `unknown_profiles` counts releases whose rules the log does not hold: they are not compared.
-    `is_partial`: the policy has conditions on region or hold, which are not replayed.
+    `unknown_cases` are erased since, so that nothing tells whether the conditions cover them: they
+    count as covered.
     """
 
     releases: int
@@ -58,12 +62,13 @@ class Simulation:
     uncovered: int
     days_over_quota: int
     unknown_profiles: int
-    is_partial: bool
+    unknown_cases: int
 
 
 def simulate(
     connection: psycopg.Connection,
     policy: VendorPolicy,
+    left_out: LeftOut,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -71,12 +76,13 @@ def simulate(
     """Replays every release of the policy's vendor and contract in a range of time.
 
     Each is judged as it was asked, with its purpose, address and moment; the term of the policy
-    is left aside, since a new term never covers the past. No case is opened.
+    is left aside, since a new term never covers the past. `left_out` is asked once for the cases
+    that conditions on region and hold leave out, which it has to open (release.replay).
 
     Raises:
         TamperedError: a hit is not what its leaf or the index says.
     """
-    replay = _Replay(connection, policy)
+    replay = _Replay(connection, policy, left_out)
     query = LogQuery(
         vendor=policy.vendor,
         event=EventType.ACCESS_RELEASE.value,
@@ -91,14 +97,18 @@ def simulate(
 
 
 class _Replay:
-    def __init__(self, connection: psycopg.Connection, policy: VendorPolicy) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, policy: VendorPolicy, left_out: LeftOut
+    ) -> None:
         self._connection = connection
         self._policy = policy
         self._fields: dict[str, Mapping[str, str]] = {}
         rows = policy.limits.rows
-        self._left_out = {
+        kinds = connection.execute(_KINDS, (policy.vendor, policy.contract)).fetchall()
+        self._known = {str(row[0]) for row in kinds}
+        self._left_out = left_out(policy.vendor, policy.contract, rows) | {
             str(row[0])
-            for row in connection.execute(_KINDS, (policy.vendor, policy.contract))
+            for row in kinds
             if any(
                 row[place] not in rows.allowed[key]
                 for place, key in enumerate(SQL_KEYS, start=1)
@@ -123,7 +133,7 @@ class _Replay:
 
     def result(self) -> Simulation:
         """What has been found."""
-        rows, quota = self._policy.limits.rows, self._policy.limits.quotas.pull_cases
+        quota = self._policy.limits.quotas.pull_cases
         effects = [FieldEffect(*key, len(cases)) for key, cases in sorted(self._changed.items())]
         return Simulation(
             self._releases,
@@ -133,7 +143,7 @@ class _Replay:
             len(self._uncovered),
             0 if quota is None else sum(cases > quota for cases in self._days.values()),
             self._unknown,
-            RowKey.REGION in rows.allowed or rows.hold is HoldRule.NONE,
+            len(self._seen - self._known),
         )
 
     def _judge(self, entry: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
 from audit.entry import EntryValue, EventType
+from gateway.changes.publishing import ChangeKind, publish_change
 from gateway.errors import NotFoundError
 from gateway.evidence import record_with_change
 from gateway.operations.approval import ProposalKind, propose, take_approval
@@ -143,6 +144,7 @@ def activate_policy(
         if words:
             lists = [words.get(key) for key in ("projects", "portfolio", "product", "stage")]
             connection.execute(_SCOPE, (policy.vendor, policy.contract, *lists))
+        _announce(connection, policy.vendor, policy.contract, at)
         bundle = policies_in_force(connection, catalog)
         note_policies(connection, bundle, actor=actor, at=at)
         record_with_change(
@@ -183,9 +185,22 @@ def withdraw_policy(
         digest = _end(connection, vendor, contract, actor=actor, at=at)
         if digest is None:
             raise NotFoundError("no policy is in force for this vendor and contract")
+        _announce(connection, vendor, contract, at)
         bundle = policies_in_force(connection, catalog)
         note_policies(connection, bundle, actor=actor, at=at)
     return digest
+
+
+def _announce(connection: psycopg.Connection, vendor: str, contract: str, at: datetime) -> None:
+    """Tells the vendor that other fields may leave now; which, it sees in its cases."""
+    publish_change(
+        connection,
+        vendor_id=vendor,
+        contract_id=contract,
+        kind=ChangeKind.POLICY_CHANGED,
+        case_ref=None,
+        at=at,
+    )
 
 
 def policy_history(

@@ -167,6 +167,31 @@ def test_the_reveals_of_a_day_are_counted_exactly(centre: CallCentre) -> None:
     assert {answer.codes for answer in refused} == {(DenyCode.RATE_LIMIT,)}
 
 
+def test_a_call_to_a_canary_raises_a_finding_and_answers_as_any_other(
+    centre: CallCentre,
+) -> None:
+    plain, canary = centre.case(), centre.case()
+    centre.lender.query(
+        "INSERT INTO casegate.canary (case_id, vendor_id, contract_id, planted_at, planted_by)"
+        " SELECT case_id, vendor_id, contract_id, %s, 'staff:test' FROM casegate.assigned_case"
+        " WHERE case_ref = %s RETURNING 1",
+        (MORNING, canary),
+    )
+
+    async def ask(desks: Desks) -> tuple[list[set[str]], list[str]]:
+        shapes = []
+        for case_ref in (plain, canary):
+            wish = centre.wish(case_ref)
+            answer = await desks.permits.ask(centre.principal(), wish, CONTEXT)
+            assert isinstance(answer, Granted)
+            shapes.append(set(orjson.loads(answer.body)))
+        return shapes, [entry["type"] for entry in desks.evidence.entries]
+
+    shapes, entries = centre.run(ask)
+    assert shapes[0] == shapes[1]
+    assert sorted(entries) == ["finding.raised", "permit.issued", "permit.issued"]
+
+
 def test_an_erased_debtors_calls_lead_nowhere(centre: CallCentre) -> None:
     case_ref = centre.case()
     permit = centre.ask(case_ref)

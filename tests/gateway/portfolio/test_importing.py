@@ -10,8 +10,9 @@ from psycopg import sql
 
 from audit.bundle import decode_bundle
 from gateway.errors import NotFoundError
+from gateway.http.problems import problem_of
 from gateway.operations.recall import recall_cases
-from gateway.portfolio.errors import PortfolioFileError
+from gateway.portfolio.errors import ContractOverError, PortfolioFileError
 from gateway.portfolio.rejects import rejects_path
 from tests.gateway.store.lender import ACTOR, HEADER, START, Lender, SetClock, case_row
 
@@ -216,6 +217,24 @@ def test_an_import_killed_in_the_middle_converges_when_run_again(
     assert len(_stored(lender)) == len(_assigned(lender)) == 2500
     logged = [entry["cases"] for entry in _entries(lender, "case.assigned")]
     assert sum(len(cases) for cases in logged if isinstance(cases, list)) == 2500
+
+
+def test_an_import_that_meets_the_contracts_end_says_so_and_stores_nothing_more(
+    lender: Lender, path: Path
+) -> None:
+    path.write_text(_file(*(case_row(number) for number in range(1500))))
+
+    def end(_read: int, _size: int, rows: int) -> None:
+        if rows == 1000:
+            with lender.owner() as owner:
+                owner.execute("UPDATE casegate.contract SET status = 'ended'")
+
+    with pytest.raises(ContractOverError) as refused:
+        lender.bring(path, progress=end)
+
+    problem = problem_of(refused.value)
+    assert (problem.status, problem.code) == (409, "CONTRACT_NOT_RUNNING")
+    assert len(_assigned(lender)) in {0, 1000}  # the first chunk was there before the end, or not
 
 
 def test_a_file_in_gb18030_holds_the_same_cases_as_in_utf_8(lender: Lender, path: Path) -> None:

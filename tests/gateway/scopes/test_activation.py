@@ -10,7 +10,8 @@ import orjson
 import psycopg
 import pytest
 
-from gateway.errors import ApprovalRefusedError, NotFoundError
+from gateway.errors import ApprovalRefusedError, NotFoundError, RoleNotAllowedError
+from gateway.identity.principal import StaffRole
 from policies.errors import ParametersUnsetError
 from policies.fields import Stage
 from tests.installation import Installation
@@ -103,12 +104,14 @@ def test_nothing_is_activated_that_a_second_person_has_not_approved(
         desk.activate(loaded, actor="cli:mallory")
     proposal = desk.propose(loaded, actor="staff:mallory")
     with pytest.raises(ApprovalRefusedError, match="another person"):
-        desk.approve(proposal, actor="cli:mallory")
+        desk.approve(proposal, role=StaffRole.COMPLIANCE, actor="cli:mallory")
+    with pytest.raises(RoleNotAllowedError):
+        desk.approve(proposal, role=StaffRole.SECURITY, actor="staff:alice")
     with pytest.raises(ApprovalRefusedError, match="second person"):
         desk.activate(loaded, actor="cli:mallory")
 
     assert desk.in_force().digest == in_force
-    desk.approve(proposal, actor="staff:alice")
+    desk.approve(proposal, role=StaffRole.COMPLIANCE, actor="staff:alice")
     write(served, original.replace("    home_phone: partial phone_cn\n", "", 1))
     with pytest.raises(ApprovalRefusedError):  # what was approved is another text
         desk.activate(desk.file_of("alpha"), actor="cli:mallory")
@@ -256,3 +259,87 @@ def test_a_replay_says_how_many_cases_would_show_more_or_less(
     assert found["unknown_profiles"] == 0
     assert lost["full_name"]["cases"] == CASES
     assert lost["full_name"]["after"] == lost["strategy_code"]["after"] == "drop"
+
+
+def test_a_replay_asks_open_cases_for_their_region_and_holds(
+    served: Installation, original: str
+) -> None:
+    truth = {case["case_ref"]: case for case in served.truth() if case["vendor_id"] == "alpha"}
+    with served.vendor("alpha") as client:
+        cities = {str(i["case_ref"]): str(i.get("home_address", "")) for i in items_of(client)}
+    region = next(city for city in cities.values() if city)[:3]
+    write(served, f"where: {{ region: [{region}], hold: none }}\n{original}")
+
+    found = orjson.loads(served.run("policy", "simulate", "--vendor", "alpha", "--json").stdout)
+
+    covered = {
+        ref
+        for ref, city in cities.items()
+        if city.startswith(region) and not truth[ref].get("hold_flags")
+    }
+    assert found["uncovered"] == CASES - len(covered)
+    assert found["unknown_cases"] == 0
+    lost = {each["field"]: each["cases"] for each in found["effects"] if each["after"] == "drop"}
+    assert lost["case_ref"] == found["uncovered"]
+
+
+def test_the_company_api_explains_compares_and_replays(
+    served: Installation, original: str
+) -> None:
+    case = next(case for case in served.truth() if case["vendor_id"] == "alpha")
+    with served.vendor("alpha") as vendor:
+        items_of(vendor)
+    narrower = original.replace("    full_name: partial name\n", "", 1)
+    write(served, narrower)
+    desk = served.office().scopes()
+    loaded = desk.file_of("alpha")
+    desk.propose(loaded, actor="staff:carol")
+    in_force = desk.in_force_of("alpha").policy.digest
+    asked = {"vendor": "alpha", "case": case["case_ref"]}
+    sides = {"old": in_force, "new": loaded.policy.digest}
+    with served.staff("compliance") as client, served.staff("operator") as outsider:
+        explained = client.get("/company/v1/policies/explanation", params=asked)
+        compared = client.get("/company/v1/policies/difference", params=sides)
+        replayed = client.get(
+            "/company/v1/policies/simulation", params={"policy": loaded.policy.digest}
+        )
+        nothing = client.get(
+            "/company/v1/policies/difference", params={"old": "none", "new": "none"}
+        )
+        unknown = client.get("/company/v1/policies/simulation", params={"policy": "0" * 64})
+        refused = [
+            outsider.get(f"/company/v1/policies/{name}", params=params).status_code
+            for name, params in (
+                ("explanation", asked),
+                ("difference", sides),
+                ("simulation", {"policy": loaded.policy.digest}),
+            )
+        ]
+
+    fields = {each["field"]: each for each in explained.json()["fields"]}
+    assert fields["full_name"]["rule"] == "partial name"
+    assert str(case["full_name"]) not in explained.text
+    assert {"what": "bulk full_name", "before": "partial name", "after": "drop"}.items() <= (
+        compared.json()["items"][0].items()
+    )
+    assert any(effect["field"] == "full_name" for effect in replayed.json()["effects"])
+    assert (nothing.status_code, unknown.status_code) == (422, 404)
+    assert refused == [403, 403, 403]
+
+
+def test_the_command_that_approves_takes_the_role_of_the_certificate(
+    served: Installation, original: str
+) -> None:
+    write(served, original.replace("    as_of: clear\n", "", 1))
+    printed = served.run("policy", "propose", "--vendor", "alpha", "--json").stdout
+    proposal = orjson.loads(printed)["proposal"]
+
+    def approve(role: str) -> tuple[int, str]:
+        folder = served.directory / "staff" / role
+        own = ("--cert", f"{folder}/client.pem", "--key", f"{folder}/client.key")
+        done = served.run("policy", "approve", proposal, *own, "--ca", f"{folder}/ca.pem")
+        return done.returncode, done.stdout + done.stderr
+
+    assert approve("security")[0] == 1
+    assert "ROLE_NOT_ALLOWED" in approve("auditor")[1]
+    assert "is approved" in approve("compliance")[1]

@@ -1,0 +1,1 @@
+"""Traces leaked rows to the vendors that were given them."""
