@@ -29,7 +29,7 @@ from gateway.cli.console import (
     print_json,
 )
 from gateway.clock import rfc3339
-from gateway.http.log_views import page_document
+from gateway.http.log_documents import page_document
 from gateway.installation import log_vkeys
 from gateway.office import Office
 from gateway.oversight.handover import Trust, hand_over, policy_text

@@ -18,7 +18,7 @@ from gateway.cli.console import (
     out,
     print_json,
 )
-from gateway.http.log_views import view_document
+from gateway.http.log_documents import view_document
 from gateway.oversight.query import LogQuery
 from gateway.oversight.timeline import Bucket, Step
 from gateway.oversight.views import CHANGE_KINDS, Change, Disclosure, ViewPage

@@ -10,7 +10,6 @@ import orjson
 import typer
 from rich.console import Console
 
-from gateway.clock import SystemClock
 from gateway.office import Office
 from gateway.settings import load_settings
 from gateway.store.database import locate_database
@@ -39,8 +38,9 @@ def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON holds
 
 def open_office(config: Path) -> Office:
     """The use cases of the installation at `config`."""
-    database = locate_database(load_settings(config), announce=sys.stderr.isatty())
-    return Office(database, SystemClock())
+    settings = load_settings(config)
+    database = locate_database(settings, announce=sys.stderr.isatty())
+    return Office(database, settings.make_clock())
 
 
 def actor() -> str:

@@ -1,4 +1,4 @@
-"""Entry point: gathers the commands and turns typed errors into one sentence and an exit code."""
+"""Entry point: runs a command and turns typed errors into one sentence and an exit code."""
 
 import os
 import sys
@@ -7,24 +7,7 @@ import psycopg
 import typer
 
 from audit.errors import AuditError, TamperedError
-from gateway.cli import (
-    audit,
-    authorities,
-    cases,
-    certificates,
-    contracts,
-    credentials,
-    database,
-    invitations,
-    keys,
-    offboarding,
-    policy,
-    policy_versions,
-    proposals,
-    redact,
-    serve,
-    vendors,
-)
+from gateway.cli.catalog import CommandGroup
 from gateway.cli.console import complain
 from gateway.errors import GatewayError
 from gateway.logs import configure_logs
@@ -32,31 +15,20 @@ from gateway.redaction.errors import RedactionError
 from keys.errors import KeyManagementError
 from policies.errors import PolicyError
 
+# Which commands there are stands in the catalog.
 app = typer.Typer(
     name="casegate",
-    help="The door between a lender and its outsourced collection vendors.",
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-serve.add_to(app)
-redact.add_to(app)
-policy_versions.add_to(policy.app)
-app.add_typer(cases.app, name="cases")
-app.add_typer(vendors.app, name="vendor")
-invitations.add_to(vendors.app)
-offboarding.add_to(vendors.app)
-app.add_typer(offboarding.reports, name="report")
-app.add_typer(contracts.app, name="contract")
-app.add_typer(proposals.app, name="proposals")
-app.add_typer(certificates.app, name="cert")
-app.add_typer(credentials.app, name="credential")
-app.add_typer(credentials.systems, name="system")
-app.add_typer(authorities.app, name="ca")
-app.add_typer(audit.app, name="audit")
-app.add_typer(policy.app, name="policy")
-app.add_typer(database.app, name="db")
-app.add_typer(keys.app, name="keys")
+
+
+@app.callback()
+def casegate() -> None:
+    """The door between a lender and its outsourced collection vendors."""
+
 
 EXIT_FAILED = 1
 

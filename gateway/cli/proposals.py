@@ -81,8 +81,7 @@ def approve(
     as_json: JSONOption = False,
 ) -> None:
     """Approve, as another person than the one who proposed."""
-    context = _context(cert, key, ca)
-    _tell(_decide(context, _base(url, config), proposal, "approve"), as_json=as_json)
+    decide_by_api("approve", proposal, (cert, key, ca), url, config=config, as_json=as_json)
 
 
 @app.command("reject")
@@ -96,8 +95,24 @@ def reject(
     as_json: JSONOption = False,
 ) -> None:
     """Reject, or withdraw what you proposed yourself."""
-    context = _context(cert, key, ca)
-    _tell(_decide(context, _base(url, config), proposal, "reject"), as_json=as_json)
+    decide_by_api("reject", proposal, (cert, key, ca), url, config=config, as_json=as_json)
+
+
+def decide_by_api(
+    word: str,
+    proposal: UUID,
+    pem: tuple[Path, Path, Path],
+    url: str | None,
+    *,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Approves or rejects through the company API and prints what became of it.
+
+    `pem`: the person's certificate, its key, the authority of the gateway's certificate.
+    """
+    decided = _decide(_context(*pem), _base(url, config), proposal, word)
+    _tell(decided, as_json=as_json)
 
 
 def _context(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:

@@ -118,8 +118,10 @@ class Calls:
             code.opts_out,
             code.hold,
         )
-        await self._end(principal, permit_id, closing, now)
+        placed = await self._end(principal, permit_id, closing, now)
         await self._note(principal, permit_id, context, row, result=result, hold=code.hold)
+        if placed:
+            await self._note_hold(principal, placed, code.hold)
         return await self.show(principal, permit_id)
 
     async def check_identity(
@@ -171,14 +173,32 @@ class Calls:
 
     async def _end(
         self, principal: VendorPrincipal, permit_id: UUID, closing: Closing, now: datetime
-    ) -> None:
+    ) -> str:
+        """Ends a permit; returns the hold that came of it with the commitments, or nothing."""
         ended = await self._store.close(
             principal.vendor_id, principal.contract_id, permit_id, closing, now
         )
         if ended is None:
             raise NotFoundError("no such permit for this vendor")
-        if ended != "closed":
-            raise PermitStateError(_ENDED.get(ended, "PERMIT_USED"))
+        outcome, _space, placed = ended.partition(" ")
+        if outcome != "closed":
+            raise PermitStateError(_ENDED.get(outcome, "PERMIT_USED"))
+        return placed
+
+    async def _note_hold(
+        self, principal: VendorPrincipal, placed: str, ground: str | None
+    ) -> None:
+        """The same entry that a hold of the company's gets; see contact.holds."""
+        hold_id, _space, commitments = placed.partition(" ")
+        await self._evidence.record(
+            EventType.HOLD_PLACED,
+            actor=f"vendor:{principal.vendor_id}",
+            hold=hold_id,
+            ground=ground,
+            source="call_result",
+            scope="debtor",
+            cases=commitments.split(",") if commitments else [],
+        )
 
     async def _note(
         self,

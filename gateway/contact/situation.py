@@ -18,8 +18,8 @@ from policies.contact.model import (
 )
 
 DEFAULT_ZONE = "Asia/Shanghai"
-_FACTS = {"DECEASED": "debtor_deceased", "INCAPACITY": "debtor_incapacity"}
-_NOBODY = AgentStanding(
+FACTS_OF_RESULTS = {"DECEASED": "debtor_deceased", "INCAPACITY": "debtor_incapacity"}
+NOBODY_CALLS = AgentStanding(
     "unknown", frozenset(), has_signed_secrecy=False, has_acknowledged_script=False
 )
 
@@ -40,7 +40,7 @@ def picture_of(content: dict[str, Any], *, case_status: str) -> Picture:
     """Reads casegate.contact_situation()."""
     validity, is_opted_out = content["point"] or ("unknown", False)
     history = tuple(_past(item) for item in content["history"])
-    facts = {_FACTS[item.result] for item in history if item.result in _FACTS}
+    facts = {FACTS_OF_RESULTS[item.result] for item in history if item.result in FACTS_OF_RESULTS}
     if content["own_number_invalid"]:
         facts.add("own_number_invalid")
     repeat = content["repeat"]
@@ -99,7 +99,7 @@ def _consent(item: list[Any]) -> Consent:
 
 def _agent(item: list[Any] | None) -> AgentStanding:
     if item is None:
-        return _NOBODY
+        return NOBODY_CALLS
     status, has_signed, courses, has_acknowledged = item
     return AgentStanding(status, frozenset(courses), has_signed, has_acknowledged)
 

@@ -23,7 +23,7 @@ SELECT c.*, casegate.contact_situation(%(vendor)s, %(contract)s, c.case_id,
   FROM casegate.permit_case(%(vendor)s, %(contract)s, %(ref)s) c
 """  # noqa: E501
 _GRANT = "SELECT casegate.grant_permit(%s::jsonb, %s, %s, %s, %s)"
-_REFUSE = "SELECT casegate.refuse_permit(%s, %s, %s, %s, %s, %s, %s, %s)"
+_REFUSE = "SELECT casegate.refuse_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _FIND = "SELECT * FROM casegate.vendor_permit(%s, %s, %s)"
 _CLOSE = "SELECT casegate.close_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _TRY = "SELECT casegate.take_identity_try(%s, %s, %s)"
@@ -156,6 +156,11 @@ class PostgresPermitStore:
                 wish.agent_ref,
                 wish.channel.value,
                 wish.point.value,
+                wish.call_kind.value,
+                wish.script_id,
+                wish.script_version,
+                wish.caller_number,
+                wish.reason,
                 at,
                 list(codes),
             ),

@@ -2,8 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,35 +9,23 @@ from fastapi import Query, Request, Response
 
 from gateway.errors import RequestInvalidError
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.company_use_cases import CompanyUseCases
+from gateway.http.dialing import add_dialing
+from gateway.http.findings import add_findings
+from gateway.http.holds import add_holds
 from gateway.http.log_views import add_search, add_views
 from gateway.http.offboardings import add_offboardings
 from gateway.http.onboarding import add_onboarding
+from gateway.http.people_views import add_people_views
+from gateway.http.scopes import add_scopes
+from gateway.http.script_views import add_script_views
 from gateway.http.shutting_out import add_shutting_out
 from gateway.http.staffing import StaffRoute, actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
-from gateway.offboarding.desk import OffboardingDesk
-from gateway.operations.onboarding import OnboardingDesk
-from gateway.operations.shutting_out import ShuttingOutDesk
-from gateway.oversight.desk import AuditDesk
-from gateway.oversight.search import LogPage, LogQuery
-from gateway.portfolio.importing import ImportReport
 
 MAX_IMPORT_BYTES = 1024 * 1024 * 1024
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: problem_response("There is no such thing.")}
-
-
-@dataclass(frozen=True, slots=True)
-class CompanyUseCases:
-    """The use cases behind the routes; they block, so each runs in a thread."""
-
-    import_file: Callable[[Path, str, str, str], ImportReport]
-    search: Callable[[LogQuery, str], LogPage]
-    checkpoint: Callable[[str], str | None]
-    desk: AuditDesk
-    onboarding: OnboardingDesk
-    offboarding: OffboardingDesk
-    shutting_out: ShuttingOutDesk
 
 
 def build_company_api(cases: CompanyUseCases) -> GatewayAPI:
@@ -81,6 +67,12 @@ def build_company_api(cases: CompanyUseCases) -> GatewayAPI:
     add_views(api, cases)
     add_onboarding(api, cases)
     add_offboardings(api, cases)
+    add_people_views(api, cases)
+    add_dialing(api, cases)
+    add_holds(api, cases)
+    add_script_views(api, cases)
+    add_scopes(api, cases)
+    add_findings(api, cases)
     return api
 
 

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.errors import NotFoundError, RequestInvalidError
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.log_documents import page_document, view_document
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
 from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import MAX_PAGE, LogPage, LogQuery
 from gateway.oversight.timeline import MAX_BUCKETS, Step
-from gateway.oversight.views import CHANGE_KINDS, ViewPage
+from gateway.oversight.views import CHANGE_KINDS
 
 _READERS = for_roles(StaffRole.AUDITOR, StaffRole.SECURITY, StaffRole.COMPLIANCE)
 _WHO = "(auditor, security, compliance)"
@@ -234,16 +235,6 @@ def add_views(api: GatewayAPI, cases: LogUseCases) -> None:
         return json_answer(view_document(found))
 
 
-def page_document(page: LogPage) -> dict[str, Any]:
-    """A page of hits as JSON."""
-    return _document(page.hits, page.next_before, page.signed_size)
-
-
-def view_document(page: ViewPage[Any]) -> dict[str, Any]:
-    """A page of a view as JSON."""
-    return _document(page.items, page.next_before, page.signed_size)
-
-
 def verify_offset(moment: datetime | None) -> None:
     """Raises RequestInvalidError for a time without an offset: it could mean any instant."""
     if moment is not None and moment.tzinfo is None:
@@ -262,11 +253,3 @@ def _query(page: Page, filters: Filters) -> LogQuery:
         before=page.cursor,
         limit=page.limit,
     )
-
-
-def _document(items: list[Any], before: int | None, signed_size: int) -> dict[str, Any]:
-    return {
-        "items": items,
-        "next_cursor": None if before is None else str(before),
-        "signed_size": signed_size,
-    }

@@ -24,7 +24,14 @@ _CASE_SCHEMA: dict[str, Any] = {
     "description": "Exactly the fields of the contract's policy, in their masked forms. Amounts "
     "are bands at this stage; dates are months; references are stable for this contract only.",
     "required": ["case_ref"],
-    "properties": {"case_ref": {"type": "string", "pattern": f"^{_CASE_REF.pattern}$"}},
+    "properties": {
+        "case_ref": {"type": "string", "pattern": f"^{_CASE_REF.pattern}$"},
+        "redacted_notes": {
+            "type": "string",
+            "description": "Past notes, with a placeholder such as 〔姓名〕 for each value that"
+            " was cut out. Absent where the contract gives none, or they are not ready.",
+        },
+    },
     "additionalProperties": True,
     "example": {
         "case_ref": "K7Q2M5XWZ4T3BNV6YHJCRD2EFA",
@@ -112,6 +119,7 @@ def build_vendor_api(
             cursor=cursor,
             limit=limit,
             as_lines=as_lines,
+            readmit=request.scope["state"]["readmit"],
         )
         return _answer(request, released, NDJSON if as_lines else "application/json")
 

@@ -1,4 +1,4 @@
-"""Documents, firms and plates: numbers with letters in front or between."""
+"""Documents and firms: numbers with letters in front or between."""
 
 import re
 import unicodedata
@@ -33,6 +33,8 @@ _CUED: dict[Cue | None, EntityType] = {
     Cue.ACCOUNT: EntityType.ACCOUNT_ID,
     Cue.CHAT: EntityType.ACCOUNT_ID,
 }
+# QQ1234567 is an account, whatever its check says.
+_CHAT_LETTERS = frozenset(("QQ", "VX", "WX"))
 _ALNUM = rf"[{DIGIT_CLASS}{_LETTERS}]"
 _FIRM = re.compile(
     rf"(?<![{DIGIT_CLASS}{_LETTERS}])[{DIGIT_CLASS}](?:[{SEPARATOR_CLASS}]{{0,2}}{_ALNUM}){{17}}"
@@ -42,15 +44,6 @@ _FIRM_BEGINS = ("91", "92", "93", "51", "52", "53", "11", "12", "13", "19", "59"
 _FIRM_LENGTH = 18
 # With two separators after each character, and what must be looked at behind it.
 _LONGEST_CODE = 80
-
-_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使滬蘇遼鄂"
-_PLATE = re.compile(
-    rf"[{_PROVINCES}][{SEPARATOR_CLASS}]{{0,2}}[{_LETTERS}]"
-    rf"(?:[{SEPARATOR_CLASS}]{{0,2}}[{DIGIT_CLASS}{_LETTERS}]){{4,6}}+"
-    rf"(?:[{SEPARATOR_CLASS}]{{0,2}}[学警港澳挂领試试超])?(?!{_ALNUM})"
-)
-_PLATE_BODIES = range(5, 8)
-_FEWEST_DIGITS = 3
 
 
 def find_codes(text: str, start: int, end: int, found: list[Span]) -> list[Span]:
@@ -89,6 +82,8 @@ def _plain(text: str) -> str:
 def _judge_code(text: str, code: re.Match[str]) -> Span | None:
     start, end = code.span()
     whole = _plain(code[0])
+    if whole[:2] in _CHAT_LETTERS:
+        return None
     cue = nearest_cue(text, start)
     verdict = _judge_card(whole, has_bracket=_BRACKET.search(code[0]) is not None)
     if verdict is None and cue is not Cue.REFERENCE:
@@ -123,23 +118,3 @@ def _judge_firm(text: str, start: int, end: int) -> list[Span]:
     if cue is Cue.FIRM or (number[:2] in _FIRM_BEGINS and cue is not Cue.REFERENCE):
         return [Span(start, end, EntityType.USCC, 0.7, Source.PATTERN)]
     return []
-
-
-def find_plates(text: str) -> list[Span]:
-    """Plates of vehicles: province, letter, five or six more, of which three are digits."""
-    return [
-        Span(*plate.span(), EntityType.PLATE, 0.85, Source.PATTERN)
-        for plate in _PLATE.finditer(text)
-        if _is_plate(plate[0])
-    ]
-
-
-def _is_plate(stretch: str) -> bool:
-    body = stretch[1:]
-    if not (body.isascii() and body.isalnum()):
-        body = _plain(body)
-    return (
-        len(body) in _PLATE_BODIES
-        and body[0].isalpha()
-        and sum(map(str.isdecimal, body)) >= _FEWEST_DIGITS
-    )

@@ -29,14 +29,16 @@ _WORDS = {
         订单 訂單 合同 合约 协议 运单 運單 快递 物流 包裹 面单 流水 交易 凭证 借据 借條
         借条 贷款 案件 工单 批次 发票 票据 条码 条形码 序列 受理 申请 业务 保单 单据 回单
         回执 支付单 商户 退款 取件 文书 文件 案号 房产证 产品 设备 型号 版本 学号 工号
-        期号 档案 项目 系统 任务 报告 参考 投诉 追踪 跟踪 单号 單號 编号 編號 order
+        期号 档案 项目 系统 任务 报告 参考 追踪 跟踪 录音 錄音 音频 单号 單號 编号 編號 order
         contract tracking invoice ref reference serial sn imei no""",
     Cue.ID: """
-        身份证 身份证件 身分證 身份證 居民证 户口 户口本 证件 證件 居住证 居留证 身份 sfz
+        身份证 身份证件 身分證 身份證 证号 證號 件号
+        身份号 居民证 户口 户口本 证件 證件 居住证 居留证 身份 sfz
         id idcard""",
     Cue.CARD: """
         银行卡 銀行卡 储蓄卡 信用卡 借记卡 社保卡 工资卡 还款卡 卡号 卡號 卡 工行 建行
-        农行 中行 招行 交行 邮储 银行 銀行 打款 转到 转至 转给 转账 转帐 汇款 bank card
+        农行 中行 招行 交行 邮储 银行 銀行 打款 退到 退至
+        退回到 打到 打入 存到 存入 存进 入账到 转入 转进 转到 转至 转给 转账 转帐 汇款 bank card
         visa debit credit""",
     Cue.CHAT: """
         微信 薇信 威信 维信 徽信 vx wx wechat weixin qq ｑｑ q号 扣扣 抠抠 企鹅 v信 抖音
@@ -55,7 +57,8 @@ _WORDS = {
     Cue.SECRET: """
         密码 密碼 验证码 驗證碼 校验码 口令 动态码 安全码 cvv cvv2 cvc pin otp""",
     Cue.PHONE: """
-        电话 電話 手机 手機 号码 號碼 联系方式 联系 聯繫 座机 固话 致电 拨打 拨 来电 呼叫
+        电话 電話 手机 手機 号码 號碼 联系方式 联系 聯繫 座机 固话 总机 总台 前台 总部 值班
+        致电 拨打 拨 来电 呼叫
         打给 打 短信 传真 分机 热线 办公 家里 单位 本机 主叫 被叫 新号 旧号 老号 换号 号
         號 ☎ 📞 📱 tel telephone phone mobile mob cell call fax dial""",
 }
@@ -64,6 +67,9 @@ _ENDINGS = "号码|號碼|编号|编码|识别号|流水号|number|号|號|码|i
 _CUES = {word: cue for cue, listed in _WORDS.items() for word in listed.split()}
 # Nothing but literals: the engine skips from one first character to the next.
 _WORD = re.compile(f"({'|'.join(sorted(_CUES, key=len, reverse=True))})(?:{_ENDINGS})?")
+_BEHIND = re.compile(
+    r"[\s，,）)]?(?:这|那|是)?(?:个|張|张)?(?:他|她|我|客户)?的?(身份证|证件|卡号|银行卡|手机|电话)"
+)
 _OUR_OWN = re.compile(f".*(?:{'|'.join(PLACEHOLDERS.values())})", re.DOTALL)
 _UNIT_AFTER = re.compile(
     r"\s*(?:[.．·]\d{1,2}(?!\d))?\s*"
@@ -78,7 +84,7 @@ _MONEY_BEFORE = re.compile(
 _ORDINARY = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
     r"|(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
-    r"|(?<![,，])\d{1,3}(?:[,，]\d{3})+(?![,，]\d)(?:\.\d{1,2})?)(?!\d)"
+    r"|(?<![,，<>!^=+~*|_/&#-])\d{1,3}(?:[,，]\d{3})+(?![,，]\d)(?:\.\d{1,2})?)(?!\d)"
 )
 _ORDINARY_RUN = re.compile(
     r"(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
@@ -87,24 +93,42 @@ _ORDINARY_RUN = re.compile(
     r"|\d{1,3}(?:[,，]\d{3})*(?:\.\d{1,2})?|\d{1,7}\.\d{1,2})[\s，。、；：！,.;:!)）]{0,4}"
 )
 _LONGEST_DATE = 10
+# What is said of an order ends with the sentence.
+_SENTENCE_ENDS = re.compile("[。；！？\n]")
 _NETWORK = re.compile(
     r"(?:v\s?)?(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}(?::\d{1,5})?",
 )
 
 
-def nearest_cue(text: str, start: int) -> Cue | None:
-    """The last cue within 18 characters before `start`, on this side of any placeholder."""
-    window = text[max(0, start - _REACH) : start]
+def nearest_cue(text: str, start: int, *, reach: int = _REACH) -> Cue | None:
+    """The last cue within `reach` characters before `start`, on this side of any placeholder."""
+    cues = cues_before(text, start, reach=reach)
+    return cues[-1] if cues else None
+
+
+def cues_before(text: str, start: int, *, reach: int = _REACH) -> list[Cue]:
+    """The cues within `reach` characters before `start`, the nearest last; see `nearest_cue`."""
+    window = text[max(0, start - reach) : start]
     if BARRIER in window:
         window = window[window.rindex(BARRIER) + 1 :]
     if "〕" in window:
         # 〔电话〕, cut in by an earlier pass, announces nothing.
         window = _OUR_OWN.sub("", window)
-    cue = None
+    cues: list[Cue] = []
+    last = 0
     for word in _WORD.finditer(window.lower()):
         if word[0] > "z" or _stands_alone(word):
-            cue = _CUES[word[1]]
-    return cue
+            cues.append(_CUES[word[1]])
+            last = word.end()
+    if cues and cues[-1] is Cue.REFERENCE and _SENTENCE_ENDS.search(window, last):
+        cues.pop()
+    return cues
+
+
+def cue_after(text: str, end: int) -> Cue | None:
+    """What a word right behind a number says it is: …这个身份证."""
+    word = _BEHIND.match(text, end)
+    return None if word is None else _CUES[word[1]]
 
 
 def _stands_alone(word: re.Match[str]) -> bool:

@@ -45,7 +45,8 @@ _HOMOPHONES = {
 }
 # Sometimes a 1, mostly a stroke between digits.
 _STROKES = "|!丨｜！ǀ∣"
-_CHECK_LETTERS = "XxХхΧχ×✕✖ⅩⅹＸｘ叉"
+_MATHS_LETTERS = range(0x1D400, 0x1D6A4, 26)
+_CHECK_LETTERS = "XxХхΧχ×✕✖ⅩⅹＸｘ叉Ⓧⓧ⒳🅇🅧🆇🇽" + "".join(chr(code + 23) for code in _MATHS_LETTERS)
 
 # In no other table: a stretch of it ends every run. Redactor takes it out of what comes in.
 BARRIER = "\ufdd0"
@@ -128,7 +129,7 @@ ASTRAL_DIGITS = "\U0001d7ce-\U0001d7ff\U0001f100-\U0001f10c\U0001fbf0-\U0001fbf9
 DIGIT_CLASS = basic_class(DIGITS.keys() | ENCLOSED.keys()) + ASTRAL_DIGITS
 SEPARATOR_CLASS = basic_class(SEPARATORS) + "\U0001f000-\U0001f0ff\U0001f10d-\U0001faff"
 MAYBE_DIGIT_CLASS = basic_class(DIGITS.keys() | ENCLOSED.keys()) + "\U00010000-\U0001ffff"
-RUN_CLASS = basic_class(_TAKEN | SEPARATORS) + "\U00010000-\U0001ffff"
+RUN_CLASS = basic_class(_TAKEN | STROKES | SEPARATORS) + "\U00010000-\U0001ffff"
 
 # One to one: digits become ASCII, what may stand between them a space, the rest stays.
 CANONICAL = str.maketrans(DIGITS | dict.fromkeys(SEPARATORS | CHECK_LETTERS, " "))

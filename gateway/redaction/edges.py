@@ -21,15 +21,18 @@ _OPENING = frozenset("(（")
 _MAY_FOLLOW = frozenset(
     one for one in SEPARATORS if unicodedata.category(one) in {"Mn", "Me", "Cf"}
 ) | frozenset("转轉分eE#-－‐—–  (（)）")
-_MAY_PRECEDE = SEPARATORS | frozenset("6６六陆⑥+＋")
+_MAY_PRECEDE = frozenset("6６六陆⑥+＋(（)） -－—\u3000\u00a0")
+_HAS_COUNTRY = frozenset("6６六陆⑥+＋")
 _CLOSED = re.compile("^[^(（]*[)）]")
 _OPENED = re.compile("[(（][^)）]*$")
 
 
 def round_off(text: str, span: Span) -> Span:
     """The span, or a wider one; marks are those that make a digit an emoji keycap."""
+    follows = text[span.end : span.end + 1]
+    if follows not in _MAY_FOLLOW and text[span.start - 1 : span.start] not in _MAY_PRECEDE:
+        return span
     start, end = span.start, span.end
-    follows = text[end : end + 1]
     if follows in _MAY_FOLLOW:
         if after := _MARKS.match(text, end):
             end = after.end()
@@ -37,7 +40,10 @@ def round_off(text: str, span: Span) -> Span:
             end = after.end()
         if text[end : end + 1] in _CLOSING and _OPENED.search(text, start, end):
             end += 1
-    if text[start - 1 : start] in _MAY_PRECEDE:
+    before_it = text[start - 1 : start]
+    if before_it in _MAY_PRECEDE and (
+        before_it in _OPENING or not _HAS_COUNTRY.isdisjoint(text[max(0, start - 5) : start])
+    ):
         if span.type is EntityType.PHONE and (
             before := _COUNTRY.search(text, max(0, start - 12), start)
         ):

@@ -9,6 +9,7 @@ from gateway.redaction.wordlists import packaged
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _TONES = range(0x00C0, 0x01DD)
 _MOST_BETWEEN = 3
+_TONE_NUMBERS = frozenset("12345")
 _V = "v"  # how ü is typed
 
 
@@ -43,6 +44,14 @@ def fold(text: str) -> str:
     return "".join(FOLD.get(one, one) for one in text if one not in SEPARATORS)
 
 
+def squeeze(text: str) -> tuple[str, list[int]]:
+    """The text without separators and hidden characters, and the place of each that is left."""
+    places = [place for place, one in enumerate(text) if one not in SEPARATORS]
+    if len(places) == len(text):
+        return text, places
+    return "".join(text[place] for place in places), places
+
+
 def spellings(canonical: str) -> tuple[str, ...]:
     """All characters that fold to this one."""
     return _SPELLINGS.get(canonical, (canonical,))
@@ -51,17 +60,24 @@ def spellings(canonical: str) -> tuple[str, ...]:
 def match_at(text: str, place: int, pattern: str) -> int:
     """The place after `pattern`, a folded text, if it stands at `place` in any spelling, or 0.
 
-    Up to three separators may stand between two characters.
+    Up to three separators may stand between two characters, and a tone behind a syllable.
     """
     between = 0
     index = 0
+    may_hold_tones = pattern.isascii() and pattern.isalpha()
     for one in text[place : place + len(pattern) * (_MOST_BETWEEN + 1)]:
         if FOLD.get(one, one) == pattern[index]:
             index += 1
             between = 0
             if index == len(pattern):
-                return place + 1
-        elif one not in SEPARATORS or between == _MOST_BETWEEN or index == 0:
+                end = place + 1
+                has_tone = may_hold_tones and text[end : end + 1] in _TONE_NUMBERS
+                return end + 1 if has_tone and not text[end + 1 : end + 2].isdecimal() else end
+        elif (
+            (one not in SEPARATORS and not (may_hold_tones and one in _TONE_NUMBERS))
+            or between == _MOST_BETWEEN
+            or index == 0
+        ):
             return 0
         else:
             between += 1
@@ -80,7 +96,7 @@ def find_folded(text: str, pattern: str) -> Iterator[tuple[int, int]]:
         while place >= 0:
             end = match_at(text, place, pattern[anchor:])
             if end:
-                start = _match_before(text, place, pattern[:anchor])
+                start = match_before(text, place, pattern[:anchor])
                 if start >= 0 and _stands_alone(text, start, end, pattern):
                     yield start, end
             place = text.find(first, place + 1)
@@ -94,7 +110,7 @@ def _anchor(pattern: str) -> int:
     return 0
 
 
-def _match_before(text: str, place: int, pattern: str) -> int:
+def match_before(text: str, place: int, pattern: str) -> int:
     """Where `pattern` begins if it ends at `place`, or -1."""
     between = 0
     index = len(pattern)

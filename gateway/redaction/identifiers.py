@@ -3,8 +3,9 @@
 import re
 
 from gateway.redaction.accounts import find_accounts
-from gateway.redaction.codes import find_codes, find_plates
-from gateway.redaction.context import is_ordinary_run
+from gateway.redaction.backwards import find_backwards
+from gateway.redaction.codes import find_codes
+from gateway.redaction.context import Cue, is_ordinary_run, nearest_cue
 from gateway.redaction.digits import (
     CHECK_LETTERS,
     DIGIT_CLASS,
@@ -17,8 +18,11 @@ from gateway.redaction.digits import (
     basic_class,
 )
 from gateway.redaction.edges import round_off
+from gateway.redaction.emails import find_emails
+from gateway.redaction.loose import find_loose, find_told
 from gateway.redaction.pieces import FILLER_BEGINS, FILLERS
-from gateway.redaction.runs import find_disguised, find_in_run, find_plain
+from gateway.redaction.plates import find_plates
+from gateway.redaction.runs import find_in_run, find_plain
 from gateway.redaction.spans import EntityType, Source, Span, resolve
 from gateway.redaction.splits import find_split
 
@@ -40,15 +44,19 @@ _PLAIN = re.compile(
 _PLAIN_MOBILE = re.compile(
     rf"(?<![{_TIES}])(1[3-9][0-9]{{9}})(?![{_LATIN}])(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+"
 )
+_PLAIN_LANDLINE = re.compile(
+    rf"(?<![{_TIES}])(0[0-9]{{2,3}}-[2-8][0-9]{{6,7}})(?![-{_LATIN}{_WEAK_CLASS}])"
+    rf"(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+"
+)
 _WEAK_INSIDE = basic_class(_WEAK_CHARACTERS)
 _WEAK = re.compile(f"[{_WEAK_INSIDE}]")
-_ALIKE = basic_class(LETTERS)
-_GLUED = re.compile(
-    f"[{DIGIT_CLASS}](?:[{_ALIKE}]|[{_WEAK_INSIDE}]+[{DIGIT_CLASS}])|[{_ALIKE}][{DIGIT_CLASS}]"
-)
+# A digit and what may be one touch, or something that may be a digit is between digits.
+_TOUCHING = re.compile(f"[{DIGIT_CLASS}][{_WEAK_INSIDE}]|[{_WEAK_INSIDE}][{DIGIT_CLASS}]")
+_AMID = re.compile(f"[{DIGIT_CLASS}][{_WEAK_INSIDE}]{{1,4}}+[{DIGIT_CLASS}]")
+_TWO_LETTERS = re.compile("[A-Za-zÀ-ǜＡ-ｚⒶ-ⓩ][A-Za-zÀ-ǜＡ-ｚⒶ-ⓩ]")
+_SURE = 0.9
 _RUN_BEFORE = re.compile(f"[{RUN_CLASS}]{{1,12}}$")
 _MAYBE_DIGIT = re.compile(f"[{MAYBE_DIGIT_CLASS}]")
-_SHORTEST_DISGUISED = 10
 
 
 class IdentifierFinder:
@@ -59,7 +67,8 @@ class IdentifierFinder:
 
     def find(self, text: str) -> list[Span]:
         """Spans in order of place, none overlapping. Total on any string."""
-        named = find_plates(text) + find_accounts(text)
+        has_words = _TWO_LETTERS.search(text) is not None
+        named = find_plates(text) + find_emails(text, has_words=has_words) + find_accounts(text)
         spans = list(named)
         for run in _RUN.finditer(text):
             start, end = run.span()
@@ -73,6 +82,12 @@ class IdentifierFinder:
             if plain is not None and plain.end() == end:
                 if span := find_plain(text, *plain.span(1)):
                     spans.append(span)
+                if text[start - 1 : start] not in STROKES or (span and span.score >= _SURE):
+                    continue
+            plain = _PLAIN_LANDLINE.match(text, start)
+            if plain is not None and plain.end() == end:
+                if nearest_cue(text, start) is not Cue.REFERENCE:
+                    spans.append(Span(start, plain.end(1), EntityType.PHONE, 0.8, Source.PATTERN))
                 continue
             if is_ordinary_run(text, start, end):
                 continue
@@ -80,42 +95,35 @@ class IdentifierFinder:
             found += find_codes(text, start, end, found)
             found += _look_behind_disguise(text, start, end, found)
             spans += found
+        spans += find_told(text, has_words=has_words)
         spans += find_split(text, spans)
+        spans += find_backwards(text)
         return resolve([round_off(text, span) for span in spans])
 
 
 def _is_within(text: str, start: int, end: int, spans: list[Span]) -> bool:
     """Whether a span holds all the digits of a run."""
-    return any(
-        span.start <= start < span.end
-        and (end <= span.end or _MAYBE_DIGIT.search(text, span.end, end) is None)
-        for span in spans
-    )
+    for span in spans:
+        if span.start <= start < span.end:
+            return end <= span.end or (
+                text[span.end] not in _WEAK_CHARACTERS
+                and _MAYBE_DIGIT.search(text, span.end, end) is None
+            )
+    return False
 
 
 def _look_behind_disguise(text: str, start: int, end: int, found: list[Span]) -> list[Span]:
-    """Looks again at what is left of a run if it has letters or homophones in it."""
-    spans: list[Span] = []
+    """Looks again at a run where letters or sounds touch digits that are no sure number."""
     if text[start - 1 : start] in _WEAK_CHARACTERS and (
         before := _RUN_BEFORE.search(text, max(0, start - 12), start)
     ):
         start = before.start()
     elif _WEAK.search(text, start, end) is None:
-        return spans
-    if end - start < _SHORTEST_DISGUISED:
-        return spans
-    if _GLUED.search(text, start, end):
-        # Part of a number may have passed for a whole one: the longer span will win.
-        return find_disguised(text, start, end)
-    edges = [start]
-    for span in sorted(found, key=_place):
-        edges += (span.start, span.end)
-    edges.append(max(end, edges[-1]))
-    for low, high in zip(edges[::2], edges[1::2], strict=True):
-        if high - low >= _SHORTEST_DISGUISED and _WEAK.search(text, low, high):
-            spans += find_disguised(text, low, high)
-    return spans
-
-
-def _place(span: Span) -> int:
-    return span.start
+        return []
+    if _AMID.search(text, start, end):
+        return find_loose(text, start, end)
+    sure = [span for span in found if span.score >= _SURE]
+    for glued in _TOUCHING.finditer(text, start, end):
+        if not any(span.start <= glued.end() and glued.start() <= span.end for span in sure):
+            return find_loose(text, start, end)
+    return []

@@ -5,18 +5,12 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from gateway.redaction.edges import round_off
-from gateway.redaction.folding import find_folded, fold, spellings
+from gateway.redaction.folding import find_folded, fold
 from gateway.redaction.known_numbers import NumberFinder, is_number, known_span
+from gateway.redaction.known_people import PersonFinder
+from gateway.redaction.known_places import PlaceFinder
 from gateway.redaction.spans import EntityType, Span, resolve
-from gateway.redaction.spellings import (
-    NOT_AFTER_PREFIX,
-    PREFIXES,
-    TITLES,
-    address_patterns,
-    name_patterns,
-    organisation_patterns,
-    split_name,
-)
+from gateway.redaction.spellings import name_patterns, organisation_patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +44,16 @@ class KnownFinder:
                 EntityType.ACCOUNT_ID: known.accounts,
             }
         )
-        self._people = tuple(_people(known.names))
+        self._people = PersonFinder(known.names)
+        self._places = PlaceFinder(known.addresses)
 
     def find(self, text: str) -> list[Span]:
         """Spans of source KNOWN in order of place, none overlapping."""
         spans: list[Span] = []
         for pattern, kind in self._patterns:
             spans += [known_span(start, end, kind) for start, end in find_folded(text, pattern)]
-        for firsts in self._people:
-            spans += _find_titled(text, firsts)
+        spans += self._people.find(text)
+        spans += self._places.find(text)
         spans += [round_off(text, span) for span in self._numbers.find(text)]
         return resolve(spans)
 
@@ -72,7 +67,6 @@ def finder_for(known: KnownValues) -> KnownFinder:
 def _patterns(known: KnownValues) -> Iterator[tuple[str, EntityType]]:
     sources: tuple[tuple[Iterable[set[str]], EntityType], ...] = (
         (map(name_patterns, known.names), EntityType.PERSON),
-        (map(address_patterns, known.addresses), EntityType.ADDRESS),
         (map(organisation_patterns, known.organisations), EntityType.ORGANISATION),
         (({fold(one)} for one in known.emails), EntityType.EMAIL),
         (({fold(one)} for one in known.plates), EntityType.PLATE),
@@ -84,43 +78,3 @@ def _patterns(known: KnownValues) -> Iterator[tuple[str, EntityType]]:
         for pattern in sorted(set().union(*sets)):
             if pattern and not pattern.isdecimal():
                 yield pattern, kind
-
-
-def _is_number(value: str) -> bool:
-    return fold(value).removesuffix("x").isdecimal()
-
-
-def _people(names: Iterable[str]) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The surnames and last characters that a title or a prefix may go with, in each spelling."""
-    seen: set[str] = set()
-    for name in names:
-        bare = "".join(name.split())
-        if not bare or not "\u3400" <= bare[0] <= "\u9fff" or "·" in bare:
-            continue
-        surname, given = split_name(bare)
-        for part, is_surname in ((surname, True), (given[-1:], False)):
-            if part and part not in seen:
-                seen.add(part)
-                forms = spellings(fold(part)) if len(part) == 1 else (part,)
-                yield tuple(one for one in forms if not one.isascii()), is_surname
-
-
-_NICK_TITLES = ("哥", "姐", "弟", "妹", "总", "叔", "姨", "嫂", "爷")
-
-
-def _find_titled(text: str, person: tuple[tuple[str, ...], bool]) -> Iterator[Span]:
-    """张先生, 张某, 小张, 强哥, 阿强."""
-    forms, is_surname = person
-    titles = TITLES if is_surname else _NICK_TITLES
-    for form in forms:
-        place = text.find(form)
-        while place >= 0:
-            start, end = place, place + len(form)
-            after = end + (1 if text[end : end + 1] in {" ", "\u3000"} else 0)
-            if text.startswith(titles, after):
-                end = after + max(len(one) for one in titles if text.startswith(one, after))
-            if start and text[start - 1] in PREFIXES and form not in NOT_AFTER_PREFIX:
-                start -= 1
-            if end - start > len(form):
-                yield known_span(start, end, EntityType.PERSON)
-            place = text.find(form, place + 1)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 from gateway.redaction.digits import (
     BARRIER,
@@ -13,27 +14,33 @@ from gateway.redaction.digits import (
     HOMOPHONES,
     LETTERS,
     SEPARATOR_CLASS,
+    SEPARATORS,
+    STROKES,
     basic_class,
     read_digits,
 )
-from gateway.redaction.folding import fold
-from gateway.redaction.pieces import (
-    WITH_HOMOPHONES,
-    WITH_LETTERS,
-    WITH_STROKES,
-    read_stretches,
-)
+from gateway.redaction.folding import fold, squeeze
+from gateway.redaction.sounds import DISTANT
 from gateway.redaction.spans import EntityType, Source, Span
 from gateway.redaction.splits import silence_idioms
+from gateway.redaction.tokens import COUNTED, Kind, Token, Way, find_worded, read_tokens
 
 _SHORTEST_NUMBER = 6
 _RESIDENT_LENGTH = 18
+_SHORTEST_TURNED = 8
 _AREA = re.compile(r"0(?:10|2\d|[3-9]\d\d)(?=\d{7,8}$)")
 _DIGIT_RUN = re.compile(f"[{DIGIT_CLASS}]+")
 _ENCLOSED = re.compile(f"[{basic_class(ENCLOSED)}]")
-_ANY_DIGIT = basic_class(DIGITS.keys() | LETTERS.keys() | HOMOPHONES.keys())
-_DISGUISED = re.compile(f"[{_ANY_DIGIT}](?:[{SEPARATOR_CLASS}]{{0,3}}[{_ANY_DIGIT}]){{5,}}+")
-_WEAK = re.compile(f"[{basic_class(LETTERS.keys() | HOMOPHONES.keys())}|｜!！]")
+_HIDING = LETTERS | HOMOPHONES | DISTANT
+# Digits and whatever may be one, by how much is taken for one.
+_TAKEN = (LETTERS, LETTERS | HOMOPHONES, _HIDING)
+_MAY_HIDE = tuple(
+    re.compile(f"[{DIGIT_CLASS}{basic_class({*taken, *strokes})}]+")
+    for taken in _TAKEN
+    for strokes in (frozenset[str](), STROKES)
+)
+_HIDDEN = str.maketrans(_HIDING | DIGITS | dict.fromkeys(STROKES, "1"))
+_FEWEST_TENS = 3
 _LONGEST_GAP = 24
 _SHORTEST_TAIL = 4
 _TAIL = re.compile(
@@ -68,10 +75,13 @@ class NumberFinder:
             yield from self._find_parts(text)
             quiet = silence_idioms(text)
             if quiet != text:
+                joined = "".join(_DIGIT_RUN.findall(quiet)).translate(CANONICAL)
                 for number, kind in self._numbers:
-                    yield from _locate(quiet, number, kind)
-        if _WEAK.search(text):
-            yield from self._find_disguised(text)
+                    if number in joined:
+                        yield from _locate(quiet, number, kind)
+        if "十" in text or "拾" in text:
+            yield from self._find_by_twos(text)
+        yield from self._find_disguised(text)
 
     def _find_parts(self, text: str) -> Iterator[Span]:
         """The last four or six after a word for it; the ends around stars."""
@@ -91,13 +101,79 @@ class NumberFinder:
                         yield known_span(*starred.span(), kind)
 
     def _find_disguised(self, text: str) -> Iterator[Span]:
-        for run in _DISGUISED.finditer(text):
-            if _WEAK.search(run[0]) is None:
-                continue
-            for spelling in (WITH_LETTERS, WITH_STROKES, WITH_HOMOPHONES):
-                for stretch in read_stretches(text, *run.span(), spelling):
-                    for number, kind in self._numbers:
-                        yield from _spans_of(stretch.digits, stretch.places, number, kind)
+        """Look-alikes, sounds, words and counts, all of one kind or of several."""
+        is_told = (
+            text.count("十") >= _FEWEST_TENS
+            or COUNTED.search(text) is not None
+            or next(find_worded(text), None) is not None
+        )
+        if not is_told:
+            rows = ["".join(row.findall(text)).translate(_HIDDEN) for row in _MAY_HIDE]
+            if not any(number in row for number, _kind in self._numbers for row in rows):
+                return
+        for way in (Way(), Way(strokes=True), Way(greedy_tens=True), Way(merged_tens=True)):
+            tokens = list(read_tokens(text, 0, len(text), way))
+            for surest in (Kind.WORD, Kind.ALIKE, Kind.SOUND, Kind.DISTANT):
+                some = [token for token in tokens if token.kind <= surest]
+                for number, kind in self._numbers:
+                    yield from _tell(text, some, number, kind)
+
+    def _find_by_twos(self, text: str) -> Iterator[Span]:
+        """Numbers told in pairs, 十三八十: what cannot be read in one way can be written so."""
+        bare, places = squeeze(text)
+        folded = fold(bare)
+        if len(folded) != len(bare):
+            return
+        for number, kind in self._numbers:
+            for pattern in _by_twos(number):
+                index = folded.find(pattern)
+                if index >= 0:
+                    last = places[index + len(pattern) - 1]
+                    end = _end_of_check_letter(text, last + 1)
+                    yield known_span(places[index], end, kind)
+
+
+def _by_twos(number: str) -> Iterator[str]:
+    """The number in pairs from its first and from its second digit; 13 as 十三 and as 一十三."""
+    for head in (0, 1):
+        pairs = [number[place : place + 2] for place in range(head, len(number), 2)]
+        for ten in ("", "1"):
+            yield number[:head] + "".join(_pair(pair, ten) for pair in pairs)
+
+
+def _pair(pair: str, ten: str) -> str:
+    if len(pair) == 1 or pair[0] == "0":
+        return pair
+    tens = ten if pair[0] == "1" else pair[0]
+    return f"{tens}十{pair[1].replace('0', '')}"
+
+
+def _tell(text: str, tokens: list[Token], number: str, kind: EntityType) -> Iterator[Span]:
+    joined = "".join(token.digits for token in tokens)
+    index = joined.find(number)
+    if index < 0:
+        return
+    owners = [token for token in tokens for _digit in token.digits]
+    while index >= 0:
+        told = owners[index : index + len(number)]
+        if all(after.start - one.end <= _LONGEST_GAP for one, after in pairwise(told)) and not (
+            BARRIER in text and BARRIER in text[told[0].start : told[-1].end]
+        ):
+            end = told[-1].end
+            if kind is EntityType.ID_NUMBER:
+                end = _end_of_check_letter(text, end)
+            yield known_span(told[0].start, end, kind)
+        index = joined.find(number, index + 1)
+
+
+def _end_of_check_letter(text: str, place: int) -> int:
+    """The place after an X that follows, or the same place."""
+    for index in range(place, min(place + 4, len(text))):
+        if text[index] in CHECK_LETTERS:
+            return index + 1
+        if text[index] not in SEPARATORS:
+            break
+    return place
 
 
 def known_span(start: int, end: int, kind: EntityType) -> Span:
@@ -111,13 +187,20 @@ def is_number(value: str) -> bool:
 
 
 def _numbers(values: Mapping[EntityType, Iterable[str]]) -> Iterator[tuple[str, EntityType]]:
+    """Each number once, in its forms, and from its end."""
     seen: set[str] = set()
     for kind, listed in values.items():
         for value in listed:
-            for number in _number_forms(fold(value), kind):
-                if len(number) >= _SHORTEST_NUMBER and number.isdecimal() and number not in seen:
-                    seen.add(number)
-                    yield number, kind
+            for form in _number_forms(fold(value), kind):
+                turned = (form[::-1],) if len(form) >= _SHORTEST_TURNED else ()
+                for number in (form, *turned):
+                    if (
+                        len(number) >= _SHORTEST_NUMBER
+                        and number.isdecimal()
+                        and number not in seen
+                    ):
+                        seen.add(number)
+                        yield number, kind
 
 
 def _number_forms(digits: str, kind: EntityType) -> Iterator[str]:
@@ -144,8 +227,8 @@ def _locate(text: str, number: str, kind: EntityType) -> Iterator[Span]:
         end = span.end
         if BARRIER in text and BARRIER in text[span.start : end]:
             continue
-        if kind is EntityType.ID_NUMBER and text[end : end + 1] in CHECK_LETTERS:
-            end += 1
+        if kind is EntityType.ID_NUMBER:
+            end = _end_of_check_letter(text, end)
         yield known_span(span.start, end, kind)
 
 

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 from gateway.redaction.digits import (
     ASTRAL_DIGITS,
-    CANONICAL,
     CHECK_LETTERS,
-    DIGIT_CLASS,
     DIGITS,
     ENCLOSED,
-    HOMOPHONES,
-    LETTERS,
     SEPARATORS,
-    STROKES,
     basic_class,
     is_han,
     read_digits,
@@ -22,18 +17,25 @@ from gateway.redaction.digits import (
 
 # What people say between the parts of a number that they spell out.
 FILLERS = (
-    "然后是|然后|接下来是?|接着是?|再来是?|再加上?|再|下面是?|后面是?|后边是?|后头是?|后四位是?|后[34三四]位|前三位是?|"
-    "前[34三四]位|中间是?|中间四位|最后是?|最后四位|末尾是?|尾号是?|开头是?|还有|跟着|加上|加|连着|空格|空|横杠|横线|横|杠|"
-    "短横|减号?|点|逗号|那个|这个|就是|嗯|呃|额|啊|哦|唔|对|是|和|跟|与|接|到|之后|以后|完了|个|個|"
-    "and then|then|and|dash|space|point|dot"
+    "(?:最|倒数)?[前后後中末尾头首](?:面|边|头|段|部分|间|几|半段)?(?:的)?"
+    "(?:[0-9０-９一二两三四五六七八九十]{1,2}[位个個段])?(?:数字?|号码?)?(?:分别)?[是为]?|"
+    "第[0-9一二三四五六](?:段|组|部分|节|截)[是为]?|开头是?|打头是?|起头是?|结尾是?|"
+    "然后是|然后|接下来是?|接着是?|紧接着|再来是?|再加上?|再[记写打念]?|下面是?|还有|跟着|加上|加|连着|空格|空|"
+    "横杠|横线|横|杠|短横|减号?|点|逗号|那个|这个|就是|嗯|呃|额|啊|哦|噢|唔|对|是|和|跟|与|接|到|之后|"
+    "以后|完了|个|個|and then|then|and|dash|space|point|dot"
 )
 # Where a filler can begin: looked at before the list is tried.
 FILLER_BEGINS = (
-    "然接再下后前中最末尾开还跟加连空横杠短减点逗那这就嗯呃额啊哦唔对是和与到之以完个個atdsp"
+    "然接再下后後前中最末尾头首倒第打起结紧开还跟加连空横杠短减点逗"
+    "那这就嗯呃额啊哦噢唔对是和与到之以完个個atdsp"
 )
 _FILLED_GAP = re.compile(rf"(?:{FILLERS})+")
 
-_LONGEST_GAP = 8
+# How many digits follow is no digit: 后4位, 前三位, 第一段.
+_BEFORE_COUNT = frozenset("前后後末尾头首第面边")
+_AFTER_COUNT = frozenset("位个個段组节截部")
+_AFTER_ONE = frozenset("直起下会會定样樣般些共切旦边再")
+_LONGEST_GAP = 10
 _HAN = "\u3007\u3400-\u9fff○◯"
 
 
@@ -53,46 +55,33 @@ class Stretch:
         return self.places[index - 1] + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """Which characters count as digits, and how a stretch of them becomes ASCII digits."""
-
-    piece: re.Pattern[str]
-    table: dict[int, str]
-    loose: bool
-
-
-def _spelling(*tables: dict[str, str], loose: bool) -> Spelling:
-    weak = {one: digit for table in tables for one, digit in table.items()}
-    western = basic_class(one for one in weak if not is_han(one))
-    han = basic_class(one for one in weak.keys() | DIGITS.keys() if is_han(one))
+def _piece() -> re.Pattern[str]:
+    han = basic_class(one for one in DIGITS if is_han(one))
     others = basic_class(one for one in DIGITS if not is_han(one) and one > "9") + ASTRAL_DIGITS
-    enclosed = basic_class(ENCLOSED)
-    piece = re.compile(f"[0-9{western}]+|[{han}]+|[{others}]+|[{enclosed}]+")
-    return Spelling(piece, str.maketrans(weak | DIGITS), loose)
+    return re.compile(f"[0-9]+|[{han}]+|[{others}]+|[{basic_class(ENCLOSED)}]+")
 
 
-STRICT = _spelling(loose=False)
-WITH_LETTERS = _spelling(LETTERS, loose=True)
-WITH_STROKES = _spelling(LETTERS, dict.fromkeys(STROKES, "1"), loose=True)
-WITH_HOMOPHONES = _spelling(LETTERS, HOMOPHONES, loose=True)
-
-COUNTED = re.compile(rf"([{DIGIT_CLASS}])\s?[个個]\s?([{DIGIT_CLASS}])")
+_PIECE = _piece()
+_DIGITS = str.maketrans(DIGITS)
 
 
-def read_stretches(text: str, start: int, end: int, spelling: Spelling) -> Iterator[Stretch]:
+def read_stretches(text: str, start: int, end: int) -> Iterator[Stretch]:
     """The stretches of text[start:end]: a gap that is too long or says something divides them."""
     stretch: Stretch | None = None
     last = start
-    for found in spelling.piece.finditer(text, start, end):
+    for found in _PIECE.finditer(text, start, end):
         first, after = found.span()
-        if stretch is not None and not _may_belong_together(text, last, first):
+        if counts_digits(text, first, after):
+            continue
+        if text[after - 1] == "一" and text[after : after + 1] in _AFTER_ONE and after < len(text):
+            after -= 1  # 一直, 一起: the next word
+            if after == first:
+                continue
+        if stretch is not None and not may_belong_together(text, last, first):
             yield stretch
             stretch = None
-        piece = found[0]
-        digits = (
-            piece if piece.isascii() and piece.isdecimal() else piece.translate(spelling.table)
-        )
+        piece = text[first:after]
+        digits = piece if piece.isascii() else piece.translate(_DIGITS)
         if piece[0] in ENCLOSED:
             pairs = [(digit, first + offset) for digit, offset in read_digits(piece)]
             digits = "".join(digit for digit, _place in pairs)
@@ -110,7 +99,18 @@ def read_stretches(text: str, start: int, end: int, spelling: Spelling) -> Itera
         yield stretch
 
 
-def _may_belong_together(text: str, start: int, end: int) -> bool:
+def counts_digits(text: str, start: int, end: int) -> bool:
+    """Whether text[start:end] says how many digits follow, or which part of the number: 后4位."""
+    return (
+        end - start <= 2  # noqa: PLR2004  # 后12位
+        and start > 0
+        and text[start - 1] in _BEFORE_COUNT
+        and text[end : end + 1] in _AFTER_COUNT
+        and end < len(text)
+    )
+
+
+def may_belong_together(text: str, start: int, end: int) -> bool:
     """Whether what lies between two pieces is punctuation, or words that people put there."""
     if end - start <= 1 and (start == end or text[start] in SEPARATORS):
         return True
@@ -120,24 +120,3 @@ def _may_belong_together(text: str, start: int, end: int) -> bool:
         one for one in text[start:end] if one not in SEPARATORS and one not in CHECK_LETTERS
     )
     return not gap or _FILLED_GAP.fullmatch(gap.lower()) is not None
-
-
-def read_counted(text: str, start: int, end: int) -> Stretch:
-    """The digits of text[start:end] where 三个八 counts as 888."""
-    digits: list[str] = []
-    places: list[int] = []
-    place = start
-    while place < end:
-        if found := COUNTED.match(text, place, end):
-            count, digit = (found[group].translate(CANONICAL) for group in (1, 2))
-            if count in "2345678":
-                digits += [digit] * int(count)
-                places += [found.start()] * (int(count) - 1) + [found.end() - 1]
-                place = found.end()
-                continue
-        for digit, offset in read_digits(text[place]):
-            digits.append(digit)
-            places.append(place + offset)
-        place += 1
-    joined = "".join(digits)
-    return Stretch(joined, places, [0, len(joined)])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.redaction.digits import BARRIER
 from gateway.redaction.known import KnownValues, finder_for
-from gateway.redaction.render import Token, kept, render
+from gateway.redaction.render import Token, cut
 from gateway.redaction.spans import PLACEHOLDERS, EntityType, Span, resolve
 
 _ALL_TYPES = frozenset(EntityType)
@@ -68,8 +68,9 @@ class Redactor:
         spans = self.find(text, known)
         if types is not _ALL_TYPES:
             spans = [span for span in spans if span.type in types]
-        if self.is_clean(kept(text, spans), known, types=types):
-            return Redaction(render(text, spans, token), tuple(spans), withheld=False)
+        left, redacted = cut(text, spans, token)
+        if self.is_clean(left, known, types=types):
+            return Redaction(redacted, tuple(spans), withheld=False)
         return Redaction("", tuple(spans), withheld=True)
 
     def is_clean(
@@ -83,6 +84,8 @@ class Redactor:
         found = self._gate.find(remainder)
         if known:
             found = [*found, *finder_for(known).find(remainder)]
+        if not found:
+            return True
         return not any(span.type in types for span in _outside_placeholders(remainder, found))
 
 

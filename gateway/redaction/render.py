@@ -33,14 +33,28 @@ def render(text: str, spans: Iterable[Span], token: Token | None = None) -> str:
     return "".join(parts)
 
 
-def kept(text: str, spans: Iterable[Span]) -> str:
-    """What is left of the text, each span a cut that no finder looks across or into.
+def cut(text: str, spans: Iterable[Span], token: Token | None = None) -> tuple[str, str]:
+    """What is left of the text, each span a cut that no finder looks across; and `render`'s text.
 
     Raises:
         SpanMismatchError: as `render`.
     """
-    return render(text, spans, _cut)
-
-
-def _cut(kind: EntityType, value: str) -> str:  # noqa: ARG001  # a Token
-    return BARRIER
+    left: list[str] = []
+    shown: list[str] = []
+    last = 0
+    for span in spans:
+        start = span.start
+        if start < last or span.end <= start:
+            raise SpanMismatchError("spans overlap or are not in order")
+        piece = text[last:start]
+        last = span.end
+        left.append(piece)
+        shown += (
+            piece,
+            PLACEHOLDERS[span.type] if token is None else token(span.type, text[start:last]),
+        )
+    if last > len(text):
+        raise SpanMismatchError("a span ends beyond the text")
+    left.append(text[last:])
+    shown.append(text[last:])
+    return BARRIER.join(left), "".join(shown)

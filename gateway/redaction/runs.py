@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from gateway.redaction.context import (
     Cue,
+    cue_after,
+    cues_before,
     has_ordinary_form,
     has_unit_after,
     is_quantity,
@@ -12,17 +14,7 @@ from gateway.redaction.context import (
 )
 from gateway.redaction.digits import CHECK_LETTERS, SEPARATORS, is_han
 from gateway.redaction.numbers import LONGEST, SHORTEST, Verdict, judge, judge_by_cue
-from gateway.redaction.pieces import (
-    COUNTED,
-    STRICT,
-    WITH_HOMOPHONES,
-    WITH_LETTERS,
-    WITH_STROKES,
-    Spelling,
-    Stretch,
-    read_counted,
-    read_stretches,
-)
+from gateway.redaction.pieces import Stretch, read_stretches
 from gateway.redaction.spans import EntityType, Source, Span
 
 _LONGEST_SPACED = 22
@@ -37,13 +29,13 @@ _SUMS = re.compile(r"\.\d{1,2}\s*[元块万%]|\s*[万亿%％]")
 # The commonest units; is_quantity knows more.
 _UNITS = frozenset("元块万年月天期次岁%")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
-_NUMBER_CUES = frozenset({Cue.PHONE, Cue.ID, Cue.CARD, Cue.CHAT, Cue.ACCOUNT})
+NUMBER_CUES = frozenset({Cue.PHONE, Cue.ID, Cue.CARD, Cue.CHAT, Cue.ACCOUNT})
 
 
 def find_in_run(text: str, start: int, end: int) -> list[Span]:
     """Everything in text[start:end], which begins with a digit; spans may end a little further."""
     spans: list[Span] = []
-    for stretch in read_stretches(text, start, end, STRICT):
+    for stretch in read_stretches(text, start, end):
         if len(stretch.digits) >= _SHORTEST_CUED:
             spans += find_in_stretch(text, stretch)
     return spans
@@ -61,47 +53,21 @@ def find_plain(text: str, start: int, end: int) -> Span | None:
             return Span(start, end, verdict.type, verdict.score, verdict.source)
     if length < _SHORTEST_CUED or text[end : end + 1] in _UNITS:
         return None
-    cue = nearest_cue(text, start)
-    verdict = None if cue is None else judge_by_cue(digits, cue)
+    verdict = _judge_by_words(text, start, end, digits)
     if verdict is None or is_quantity(text, start, end):
         return None
     return Span(start, end, verdict.type, verdict.score, verdict.source)
 
 
-def find_disguised(text: str, start: int, end: int) -> list[Span]:
-    """Numbers in text[start:end] that look-alike letters, homophones or 三个八 hide in part.
-
-    Without a word that announces a number only what is a whole mobile, or has its check digit
-    right, counts.
-    """
-    for spelling in (WITH_LETTERS, WITH_STROKES, WITH_HOMOPHONES):
-        found = [
-            span
-            for stretch in read_stretches(text, start, end, spelling)
-            if len(stretch.digits) >= SHORTEST
-            for span in _find_loose(text, stretch, spelling)
-        ]
-        if found:
-            return found
-    if COUNTED.search(text, start, end):
-        return find_in_stretch(text, read_counted(text, start, end))
-    return []
-
-
-def _find_loose(text: str, stretch: Stretch, spelling: Spelling) -> list[Span]:
-    found = [
-        span
-        for span in find_in_stretch(text, stretch)
-        if span.type is EntityType.PHONE or span.source is Source.CHECKSUM
-    ]
-    if spelling is not WITH_HOMOPHONES:
-        return found
-    return [
-        span
-        for span in found
-        if span.end - span.start <= 2 * _MOBILE_LENGTH
-        or nearest_cue(text, span.start) in _NUMBER_CUES
-    ]
+def _judge_by_words(text: str, start: int, end: int, digits: str) -> Verdict | None:
+    """What the nearest word before that fits the length says; else one right behind."""
+    for cue in reversed(cues_before(text, start)):
+        if cue is Cue.REFERENCE:
+            return None
+        if verdict := judge_by_cue(digits, cue):
+            return verdict
+    behind = cue_after(text, end)
+    return None if behind is None else judge_by_cue(digits, behind)
 
 
 def find_in_stretch(text: str, stretch: Stretch) -> list[Span]:
@@ -141,7 +107,7 @@ def _rank(text: str, stretch: Stretch) -> Iterable[tuple[int, int, Verdict, int]
                 break
             place_after = stretch.end_of(after)
             digits = stretch.digits[first:after]
-            if length == _BODY_OF_ID and (tail := _check_letter_after(text, place_after)):
+            if length == _BODY_OF_ID and (tail := check_letter_after(text, place_after)):
                 digits, place_after = digits + "X", tail
             verdict = judge(digits)
             if verdict is None:
@@ -157,7 +123,7 @@ def _rank(text: str, stretch: Stretch) -> Iterable[tuple[int, int, Verdict, int]
     return [one[1:] for one in found]
 
 
-def _check_letter_after(text: str, place: int) -> int:
+def check_letter_after(text: str, place: int) -> int:
     """The place after an X that ends an identity number, or 0."""
     for index in range(place, min(place + 4, len(text))):
         if text[index] in CHECK_LETTERS:
@@ -182,7 +148,7 @@ def _weigh(
         is_sum
         or cue is Cue.REFERENCE
         or (is_glued and cue is None and not verdict.firm)
-        or (not is_whole and cue not in _NUMBER_CUES and _is_list(text, start, end, verdict))
+        or (not is_whole and cue not in NUMBER_CUES and _is_list(text, start, end, verdict))
     ):
         return None
     if verdict.source is Source.PATTERN and cue is not None and not verdict.firm:
@@ -232,16 +198,13 @@ def _find_by_cue(text: str, stretch: Stretch, low: int, high: int) -> list[Span]
     if edges[high] - first < _SHORTEST_CUED:
         return []
     start = stretch.places[first]
-    cue = nearest_cue(text, start)
-    if cue is None or cue is Cue.REFERENCE:
-        return []
     for ahead in range(min(high, low + _MOST_PIECES), low, -1):
         after = edges[ahead]
         end = stretch.end_of(after)
         digits = stretch.digits[first:after]
-        if cue is Cue.ID and (tail := _check_letter_after(text, end)):
+        if len(digits) == _BODY_OF_ID and (tail := check_letter_after(text, end)):
             end, digits = tail, digits + "X"
-        verdict = judge_by_cue(digits, cue)
+        verdict = _judge_by_words(text, start, end, digits)
         if (
             verdict is not None
             and not is_quantity(text, start, end)

@@ -70,7 +70,10 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
     The longest wins, then the stronger source, then the earlier. What a loser covers beyond the
     winner stays covered under its own type: nothing that any finder saw is shown.
     """
-    ordered = sorted(spans, key=_place)
+    ordered = list(spans)
+    if not ordered:
+        return ordered
+    ordered.sort(key=_place)
     last = 0
     for span in ordered:
         if span.start < last:

@@ -1,4 +1,4 @@
-"""The forms in which a case's own names, addresses and employers turn up in notes."""
+"""The forms in which a case's own names and employers turn up in notes."""
 
 import re
 from functools import cache
@@ -11,7 +11,6 @@ from gateway.redaction.wordlists import packaged
 _SHORTEST_GIVEN = 2
 _SHORTEST_LATIN = 3
 _SHORTEST_PINYIN = 4
-_SHORTEST_PIECE = 3
 _LONGEST_HAN_NAME = 6
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 _DOTS = re.compile(r"[·•‧∙⋅・●﹒．.\s]+")
@@ -27,6 +26,16 @@ PREFIXES = frozenset("小老阿大")
 # With a prefix they are ordinary words: 小时, 老师, 大家.
 NOT_AFTER_PREFIX = frozenset("时师学家人心区孩说组板公婆地小多概约量力部门型额")
 _ENGLISH_TITLES = ("mr", "mrs", "ms", "miss")
+
+
+def readings() -> dict[str, str]:
+    """The usual reading of each character, Pinyin without tones."""
+    return _readings()[0]
+
+
+def readings_of_surnames() -> dict[str, str]:
+    """The reading as a surname where it differs."""
+    return _readings()[1]
 
 
 @cache
@@ -87,53 +96,6 @@ def _pinyin_patterns(surname: str, given: str) -> set[str]:
         patterns.add(rest)
     patterns |= {title + first for title in _ENGLISH_TITLES}
     return {pattern for pattern in patterns if len(pattern) >= _SHORTEST_PINYIN}
-
-
-_LEVELS = re.compile(
-    r"(?P<province>[^省区市县]{2,6}(?:省|自治区|特别行政区))?(?P<city>[^市州盟区县]{2,8}(?:市|自治州|地区|盟))?"
-    r"(?P<district>[^区县旗市]{1,7}(?:新区|区|县|旗|市))?(?P<town>[^镇乡街村路]{1,6}(?:镇|乡|街道))?(?P<rest>.*)",
-    re.DOTALL,
-)
-_PIECE = re.compile(
-    r"[^\d\s,，、()（）]{2,8}?(?:大道|路|街|巷|弄|胡同|里)(?:\d+(?:弄|号院|号)?)?(?:之\d+)?"
-    r"|[^\d\s,，、()（）路号]{2,10}?(?:小区|花园|家园|公寓|大厦|中心|广场|新村|苑|府|庄|城|村|社区|园|湾|郡)"
-    r"|(?:[\dA-Za-z]+(?:号楼|栋|幢|座|单元|层|楼|室|号|户)){2,}"
-)
-_NUMBER = re.compile(r"\d{1,4}")
-_HAN_NUMERALS = "零一二三四五六七八九"
-
-
-def _spoken(digits: str) -> str:
-    """88 as 八十八; what a numeral below ten thousand is in words."""
-    number = int(digits)
-    if number == 0:
-        return _HAN_NUMERALS[0]
-    words = ""
-    for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        value, number = divmod(number, unit)
-        if value:
-            words += _HAN_NUMERALS[value] + name
-        elif words and number and not words.endswith("零"):
-            words += "零"
-    return words.removeprefix("一") if words.startswith("一十") else words
-
-
-def address_patterns(address: str) -> set[str]:
-    """Folded patterns: the whole, without its upper levels, and each piece that tells a place."""
-    plain = "".join(address.split())
-    levels = _LEVELS.match(plain)
-    forms = {plain}
-    if levels is not None:
-        parts = [levels[name] or "" for name in ("province", "city", "district", "town", "rest")]
-        forms |= {"".join(parts[level:]) for level in range(len(parts))}
-        short = [part[:-1] if len(part) > _SHORTEST_GIVEN else part for part in parts[:3]]
-        forms |= {"".join(short[level:]) + parts[3] + parts[4] for level in range(3)}
-        rest = parts[3] + parts[4]
-        forms |= {piece[0] for piece in _PIECE.finditer(rest)}
-        # Districts and towns alone are what policies may release; they are no pattern.
-        forms -= {"".join(parts[:level]) for level in range(5)}
-    spoken = {_NUMBER.sub(lambda number: _spoken(number[0]), form) for form in forms}
-    return {folded for form in forms | spoken if len(folded := fold(form)) >= _SHORTEST_PIECE}
 
 
 _COMPANY_TAIL = re.compile(

@@ -14,7 +14,8 @@ _ANNOUNCED = re.compile(
 _PART = re.compile(f"[{DIGIT_CLASS}]+")
 # Numerals of ordinary speech are no part of a number.
 _IDIOM = re.compile(
-    r"一[下点會会直起样定般些遍次句段边个旦共切]|[两三几][下次遍句段边个]|万一|[第统唯再]一|[下后前上]一|三更|四处|七八"
+    r"(?<=[前后後末尾头首第])[0-9０-９一二两三四五六七八九十]{1,2}(?=[位个個段组节])|"
+    r"一[下点會会直起样定般些遍次句段边个旦共切]|[两三几][下次遍句段边个]|万一|[第统唯再]一|[下后前上]一|三更|四处|(?<![零〇一二三四五六七八九两])七八(?![零〇一二三四五六七八九两])"
 )
 _REACH = 80
 _LONGEST_APPROACH = 14
@@ -48,7 +49,8 @@ def find_split(text: str, found: list[Span]) -> list[Span]:
         nearest = bisect_left(starts, place)
         if nearest < len(starts) and starts[nearest] <= place + _LONGEST_APPROACH:
             continue
-        if _PART.search(text, place, place + _LONGEST_GAP) is None:
+        part = _PART.search(text, place, place + _LONGEST_GAP)
+        if part is None or BARRIER in text[place : part.start()]:
             continue
         parts = _read_parts(text, place)
         if len(parts) > 1 and (span := _join(text, parts)):

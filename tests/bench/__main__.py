@@ -13,13 +13,15 @@ from rich.console import Console
 
 from tests.bench.appends import Appends, AppendsAgainstRows
 from tests.bench.bulk import Bulk
+from tests.bench.decisions import Decisions
 from tests.bench.flush import measure_flush
 from tests.bench.growth import Growth
 from tests.bench.harness import Row, measure
 from tests.bench.importing import Importing
 from tests.bench.proving import Proving
 from tests.bench.pull import Pull
-from tests.bench.redaction import Redacting, RedactingAll, Scanning
+from tests.bench.redaction import Redacting, RedactingAll, RedactingOwn, Scanning
+from tests.bench.rendering import Rendering
 from tests.bench.report import print_table, write_figures
 from tests.bench.revocation import Revocation
 from tests.bench.search import Search
@@ -43,7 +45,10 @@ _ROWS: tuple[Row, ...] = (
     Redacting(),
     Scanning(),
     RedactingAll(),
+    RedactingOwn(),
+    Rendering(),
     Search(),
+    Decisions(),
 )
 _TABLE_WIDTH = 110
 

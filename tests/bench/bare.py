@@ -18,7 +18,7 @@ from sqlalchemy import Column, Date, DateTime, Integer, MetaData, Table, Text, s
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.app import POOL_SIZE
+from gateway.vendor_listener import POOL_SIZE
 
 _TEXTS = (
     *("assignment_id", "case_status", "product_type", "product_name", "collection_stage"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -233,3 +234,24 @@ def _third_person(centre: CallCentre, case_ref: str) -> Granted:
 def _id(answer: Granted | Refused) -> UUID:
     assert isinstance(answer, Granted), answer
     return answer.permit_id
+
+
+def test_a_dispute_holds_the_debtor_tells_the_vendor_and_is_logged(centre: CallCentre) -> None:
+    case_ref = centre.case()
+
+    async def dispute(desks: Desks) -> list[dict[str, Any]]:
+        permit = await desks.permits.ask(centre.principal(), centre.wish(case_ref), CONTEXT)
+        await desks.calls.close(centre.principal(), _id(permit), "RPC_DISPUTE", CONTEXT)
+        return desks.evidence.entries
+
+    entries = centre.run(dispute)
+    assert [entry["type"] for entry in entries] == [
+        "permit.issued",
+        "permit.closed",
+        "hold.placed",
+    ]
+    assert entries[2]["cases"] == entries[0]["cases"]
+    told = centre.lender.query(
+        "SELECT kind, data FROM casegate.change WHERE case_ref = %s ORDER BY place", (case_ref,)
+    )
+    assert [kind for kind, _data in told] == ["assigned", "held"]

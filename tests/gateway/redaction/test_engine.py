@@ -67,15 +67,6 @@ def test_another_persons_recognizer_joins_in() -> None:
     assert [one.type for one in redaction.spans] == [EntityType.OTHER, EntityType.PHONE]
 
 
-def test_no_other_command_waits_for_presidio() -> None:
-    program = "import sys, gateway.cli.main; print('presidio_analyzer' in sys.modules)"
-    outcome = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert outcome.stdout.strip() == "False"
-
-
 def test_the_engine_opens_no_socket() -> None:
     program = (
         "import socket\n"

@@ -178,3 +178,85 @@ def test_what_only_resembles_a_known_value_is_left(text: str) -> None:
 def test_any_values_and_any_text_are_taken(known: KnownValues, text: str) -> None:
     for span in KnownFinder(known).find(text):
         assert 0 <= span.start < span.end <= len(text)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "章建果",
+        "弓长建国",
+        "弓长张建国",
+        "姓张，叫建国",
+        "国建张",
+        "zhang1 jian4 guo2",
+        "zhāng jiàn guó",
+        "张\u200b建\u200b国",
+    ],
+)
+def test_a_known_person_is_found_by_sound_in_parts_and_turned(spelled: str) -> None:
+    finder = KnownFinder(KnownValues(names=("张建国",)))
+    hidden = {
+        place for one in finder.find(f"问{spelled}在不在") for place in range(one.start, one.end)
+    }
+    wanted = {1 + place for place, one in enumerate(spelled) if one not in "姓，叫"}
+
+    assert wanted <= hidden
+
+
+@pytest.mark.parametrize("text", ["物理老师", "双方和解", "找代理", "姓李的", "名单在此"])
+def test_a_word_that_sounds_like_a_short_name_stays(text: str) -> None:
+    finder = KnownFinder(KnownValues(names=("吴丽", "何洁", "戴丽")))
+
+    assert finder.find(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("外访杭州余杭沙河西路233#翠苑公寓", "杭州余杭沙河西路233#翠苑公寓"),
+        ("住翠苑公寓1-2774，没人", "翠苑公寓1-2774"),
+        ("住沙河西路，没说几号", "沙河西路"),
+        ("住沙河西路二百三十三号", "沙河西路二百三十三号"),
+        ("他住1栋2单元2774", "1栋2单元2774"),
+    ],
+)
+def test_a_known_address_is_found_with_whatever_numbers_follow(text: str, value: str) -> None:
+    finder = KnownFinder(
+        KnownValues(addresses=("浙江省杭州市余杭区沙河西路233号翠苑公寓1栋2单元2774室",))
+    )
+    start = text.index(value)
+    hidden = {place for one in finder.find(text) for place in range(one.start, one.end)}
+
+    assert hidden == set(range(start, start + len(value)))
+
+
+def test_what_an_amount_follows_is_no_number_of_a_house() -> None:
+    finder = KnownFinder(KnownValues(addresses=("杭州市余杭区沙河西路233号",)))
+
+    [span] = finder.find("沙河西路 3000元一个月")
+
+    assert (span.start, span.end) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "yao san ba ling ling yao san ba ling ling ling",
+        "one three eight zero zero one three eight zero zero zero",
+        "一三十八零零十三八十零零",
+        "00083100831",
+        "丨38○○丨38○○○",
+        "前三位138，后面是00138000",
+    ],
+)
+def test_a_known_number_is_found_however_it_is_told(spelled: str) -> None:
+    finder = KnownFinder(KnownValues(phones=("13800138000",)))
+
+    [span] = finder.find(f"让打{spelled}找他")
+
+    assert text_of(span, f"让打{spelled}找他")[-1] == spelled[-1]
+    assert span.end - span.start >= len(spelled) - 3
+
+
+def text_of(span: Span, text: str) -> str:
+    return text[span.start : span.end]

@@ -190,8 +190,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
                                            extract(epoch FROM k.begins), extract(epoch FROM k.ends),
                                            encode(k.point_mac, 'hex'), k.debt, k.channel))
                             FROM casegate.consent k
+                           -- Given to this vendor; a consent for all debts is not bound to its case.
                            WHERE k.person_mac = r.person_mac AND k.revoked_at IS NULL AND k.ends > moment
-                             AND (k.case_id IS NULL OR k.case_id = r.case_id)), '[]'),
+                             AND k.vendor_id = vendor AND k.contract_id = contract
+                             AND (k.debt IS NULL OR k.case_id = r.case_id)), '[]'),
     'point', (SELECT jsonb_build_array(p.validity, p.opted_out_at IS NOT NULL) FROM casegate.point_state p WHERE p.point_mac = point),
     'own_number_invalid', EXISTS (SELECT 1 FROM casegate.point_state p
                                    WHERE p.point_mac = r.contact_mac AND p.validity IN ('invalid', 'wrong')),
@@ -302,7 +304,7 @@ BEGIN
     WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract;
 END $$;
 
--- Ends an open permit of the vendor: 'closed', or the state that it is in already; NULL when there is none. What
+-- Ends an open permit of the vendor: 'closed' (with the hold and the commitments under it), or the state that it is in already; NULL when there is none. What
 -- the call has shown takes effect with it: an opting out stays for ever, a hold stops all cases of the debtor.
 CREATE FUNCTION casegate.close_permit(vendor text, contract text, permit uuid, ended text, outcome text, measures integer,
                                       is_try_failed boolean, found_validity text, is_opting_out boolean, hold_code text,
@@ -311,6 +313,8 @@ RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
   found casegate.contact;
+  hold uuid := gen_random_uuid();
+  told text;
 BEGIN
   SELECT * INTO found FROM casegate.contact c
    WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract;
@@ -336,8 +340,14 @@ BEGIN
        SET validity = coalesce(found_validity, p.validity), changed_at = moment,
            opted_out_at = coalesce(p.opted_out_at, excluded.opted_out_at);
   END IF;
+  IF is_opting_out THEN
+    PERFORM casegate.publish_changes(vendor, contract, 'contact_opted_out', ARRAY[found.case_ref], moment,
+                                     jsonb_build_object('contact_point', found.point_kind));
+  END IF;
   IF hold_code IS NOT NULL THEN
-    PERFORM casegate.place_hold(gen_random_uuid(), found.person_mac, NULL, hold_code, 'call_result', 'vendor:' || vendor, moment);
+    SELECT string_agg(encode(c, 'hex'), ',') INTO told
+      FROM unnest(casegate.place_hold(hold, found.person_mac, NULL, hold_code, 'call_result', 'vendor:' || vendor, moment)) c;
+    RETURN 'closed ' || hold || ' ' || coalesce(told, '');
   END IF;
   RETURN 'closed';
 END $$;

@@ -1,0 +1,1 @@
+"""What has changed for a vendor, told in order and never lost."""

@@ -1,0 +1,127 @@
+"""E-mail addresses, whatever stands in the place of @ and dot."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise, takewhile
+from string import ascii_letters, digits
+
+from gateway.redaction.letters import bare_view
+from gateway.redaction.spans import EntityType, Source, Span
+
+# One of these is in every address. A single character is looked for in no time.
+_SIGNS = ("@", "＠", "﹫", "特", "鼠", "圈", "&")
+_BEFORE_TE = frozenset("艾爱")
+_LATIN = re.compile("com|cn|net|at|mail|COM|AT")
+_WORDS = ("邮", "郵")
+# As most addresses are written; nothing beside it may belong to it.
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)++(?![@A-Za-z0-9])")
+_PLAIN_LOCAL = frozenset(ascii_letters + digits + "._%+-")
+_ANNOUNCING = 8
+# Four letters or digits in whatever costume, near the word for mail.
+_NAME_NEAR = re.compile(r"[^\u3000-\u9fff\uff00-\uff20\ufdd0\s]{4}")
+_NEAR = 24
+_HOSTS = (
+    "(?:qq|vip\\.qq|163|126|139|189|188|yeah|foxmail|gmail|sina|sohu|outlook|hotmail|live|icloud|aliyun|yahoo|msn|wo|"
+    "tom|21cn|263|me|tencent|huawei)"
+)
+_TOP = "(?:com|cn|net|org|edu|gov|vip|me|hk|tw|io|cc|top|co)"
+_DOT = r"(?:\s?[.。·•∙⋅]\s?|\s?点\s?|\s?[(（\[{【]\s?(?:dot|点|\.)\s?[)）\]}】]\s?|\sdot\s)"
+_COMMA = rf"\s?[,，;；]\s?(?={_TOP}(?![a-z]))"
+_ENDING = rf"(?:(?:{_DOT}[a-z0-9\-]{{2,24}})|(?:{_COMMA}{_TOP}))"
+_HOST = rf"(?:[a-z0-9\-]{{1,40}}{_ENDING}{{1,4}}|{_HOSTS}(?![a-z0-9]))"
+_KNOWN_HOST = rf"{_HOSTS}(?:{_ENDING}{{1,2}}|\s(?:com|cn|net)(?![a-z]))"
+_SPACED_HOST = r"[a-z0-9](?:\s[a-z0-9\-]){0,40}\s*[.。点,]\s*[a-z](?:\s[a-z]){1,5}(?![a-z])"
+_SPACED_LOCAL = r"(?<![a-z0-9])[a-z0-9](?:\s[a-z0-9._%+\-]){1,63}+"
+_LOCAL = rf"(?:{_SPACED_LOCAL}|(?<![a-z0-9._%+\-])[a-z0-9._%+\-]{{1,64}}+)"
+_SIGN = (
+    r"(?:@+\s?(?:艾特)?|艾特|爱特|圈a|小老鼠|&#0*64;?|&#x40;?|&commat;?|\sat\s"
+    r"|[(（\[【{]\s?(?:at|@|艾特|a|圈a)\s?[)）\]】}])"
+)
+# They count as @ only before a host that everybody knows.
+_ODD_SIGN = (
+    r"(?:[#*$&^~!]|[(（\[【][^a-z0-9]?(?:换成?|改成?|是|代替)?@?[^)）\]】]{0,5}[)）\]】]"
+    r"|[#*](?:[(（].{0,8}[)）])|at)"
+)
+_ADDRESS = re.compile(
+    rf"{_LOCAL}\s*(?:{_SIGN}\s*(?:{_SPACED_HOST}|{_KNOWN_HOST}|{_HOST})|{_ODD_SIGN}\s?{_KNOWN_HOST}|\s{_KNOWN_HOST})"
+)
+_HOST_IN_WORDS = re.compile(
+    rf"(?<![a-z0-9._\-])([a-z0-9._\-]{{4,64}}+)[\s，,、：:。；;的]{{0,3}}(?:是|用|后缀|后面是|加)?{_HOSTS}的?(?:邮箱|信箱|邮件|郵箱)"
+)
+_ANNOUNCED = re.compile(
+    r"(?:邮箱|信箱|邮件|郵箱|e-?mail|mail)(?:地址|号码?|账号|名)?[是为:：=\s，,\"“「【（(\[]{0,4}([a-z0-9][a-z0-9._\-]{5,40})(?![a-z0-9@])",
+)
+_TELLING = re.compile("[0-9._-]")
+_REACH = 70
+_MARK = "\ufdd0"
+
+
+def find_emails(text: str, *, has_words: bool = True) -> list[Span]:
+    """Addresses in any spelling; a name before 163邮箱, or after the word for an address.
+
+    `has_words` says whether two letters stand together anywhere in the text.
+    """
+    spans: list[Span] = []
+    if "@" in text:
+        spans += [span for at in _places(text, "@") if (span := _read_plain(text, at))]
+    places = [found.start() for found in _LATIN.finditer(text)] if has_words else []
+    for sign in _SIGNS:
+        if sign in text:
+            places += [
+                place
+                for place in _places(text, sign)
+                if sign != "特" or text[place - 1 : place] in _BEFORE_TE
+            ]
+    for word in _WORDS:
+        if word in text:
+            places += [
+                place
+                for place in _places(text, word)
+                if _NAME_NEAR.search(text, max(0, place - _NEAR), place + _NEAR)
+            ]
+    if not places:
+        return spans
+    plain = [(span.start - _ANNOUNCING, span.end) for span in spans]
+    open_ = sorted(
+        place for place in places if not any(start <= place < end for start, end in plain)
+    )
+    while open_:
+        near = takewhile(lambda pair: pair[1] - pair[0] < _REACH, pairwise(open_))
+        count = 1 + sum(1 for _pair in near)
+        start, end = open_[0] - _REACH, open_[count - 1] + _REACH
+        spans += _find_in(text, max(0, start), min(len(text), end))
+        open_ = open_[count:]
+    return spans
+
+
+def _read_plain(text: str, at: int) -> Span | None:
+    host = _PLAIN_HOST.match(text, at + 1)
+    start = at
+    while start and text[start - 1] in _PLAIN_LOCAL:
+        start -= 1
+    if host is None or start == at:
+        return None
+    return Span(start, host.end(), EntityType.EMAIL, 0.95, Source.PATTERN)
+
+
+def _places(text: str, hint: str) -> Iterator[int]:
+    place = text.find(hint)
+    while place >= 0:
+        yield place
+        place = text.find(hint, place + 1)
+
+
+def _find_in(text: str, start: int, end: int) -> Iterator[Span]:
+    view, places = bare_view(text, start, end)
+    for expression in (_ADDRESS, _HOST_IN_WORDS, _ANNOUNCED):
+        for found in expression.finditer(view):
+            group = 1 if expression.groups else 0
+            first, after = found.span(group)
+            if expression is _ANNOUNCED and not _TELLING.search(view, first, after):
+                continue
+            while first < after and view[first] in " .\n":
+                first += 1
+            if first < after:
+                yield Span(
+                    places[first], places[after - 1] + 1, EntityType.EMAIL, 0.95, Source.PATTERN
+                )
