@@ -15,6 +15,7 @@ from audit.note import Ed25519Signer, SignedNote
 from audit.tile_source import CHECKPOINT, DirectorySource, read_note
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError, NotFoundError
+from gateway.masking.pseudonyms import PseudonymAlgorithm
 from gateway.offboarding.ending import Terms
 from gateway.offboarding.procedure import ListPublisher, Means
 from gateway.offboarding.signature import sign_detached
@@ -65,6 +66,7 @@ def release_profiles(settings: Settings) -> ReleaseProfiles:
         PolicyBundle(()),
         load_field_catalog(),
         read_key(settings, settings.keys.pseudonym),
+        PseudonymAlgorithm(settings.keys.pseudonym_algorithm),
     )
 
 

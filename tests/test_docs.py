@@ -28,6 +28,7 @@ _CARRIERS = {
     "ReleaseDeniedError",
     "ApprovalRefusedError",
     "RequestRefusedError",
+    "ScriptRefusedError",
     "Problem",
 }
 

@@ -27,6 +27,14 @@ def main() -> int:
             from gateway.serving.clockwork import run_clockwork  # noqa: PLC0415
 
             run_clockwork(Path(config), owner_url)
+        elif kind == "analysis":
+            from gateway.serving.analysing import run_watch  # noqa: PLC0415
+
+            run_watch(Path(config), owner_url)
+        elif kind == "analyser":
+            from gateway.serving.analysing import run_analyser  # noqa: PLC0415
+
+            run_analyser(Path(config), owner_url)
         else:
             from gateway.serving.worker import run_worker  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import psycopg
 
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.logs import configure_logs, logger
 from gateway.office import Office
@@ -47,10 +47,12 @@ def run_clockwork(config: Path, owner_url: str) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    clock = SystemClock()
-    desk = Office(Database(owner_url, load_settings(config)), clock).offboarding()
+    settings = load_settings(config)
+    clock = settings.make_clock()
+    office = Office(Database(owner_url, settings), clock)
+    keepers: tuple[TimeKeeper, ...] = (office.offboarding(), office.permit_expiry())
     while not stopping.is_set():
-        stopping.wait(make_round(desk, clock))
+        stopping.wait(min(make_round(keeper, clock) for keeper in keepers))
 
 
 def make_round(desk: TimeKeeper, clock: Clock) -> float:

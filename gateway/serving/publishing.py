@@ -12,7 +12,7 @@ from audit.checkpoint import Checkpoint
 from audit.entry import EventType
 from audit.errors import AuditError, AuditUnavailableError, WitnessRefusedError
 from audit.publisher import Publisher
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.errors import ConfigurationError, DatabaseUnavailableError
 from gateway.evidence import record_with_change
 from gateway.installation import log_signers, log_slot, log_vkeys
@@ -23,7 +23,7 @@ from gateway.serving.exporting import DirectoryExport
 from gateway.serving.following import ArchiveFollower, Following
 from gateway.serving.heartbeat import Heartbeat
 from gateway.serving.parties import open_followers
-from gateway.serving.worker import READY
+from gateway.serving.readiness import READY
 from gateway.settings import Settings, load_settings
 from gateway.store.database import Database, connect
 from keys.errors import KeyFileError
@@ -125,7 +125,7 @@ def run_publisher(config: Path, owner_url: str, ready_fd: int | None) -> None:
     settings = load_settings(config)
     database = Database(owner_url, settings)
     keys = _LogKeys(settings)
-    clock = SystemClock()
+    clock = settings.make_clock()
     outlet = _Outlet(settings, keys.vkeys, clock)
     _tell_ready(ready_fd)
     outlet.following.start()

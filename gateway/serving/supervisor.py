@@ -14,8 +14,8 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.logs import logger
-from gateway.serving.hop import bind_proxy_socket, remove_proxy_socket
-from gateway.serving.worker import READY
+from gateway.serving.proxy_socket import bind_proxy_socket, remove_proxy_socket
+from gateway.serving.readiness import READY
 from gateway.settings import ListenerSettings, Settings
 from gateway.store.database import Database
 
@@ -94,6 +94,9 @@ class Supervisor:
         waiting.append(("publisher", read_fd))
         clockwork = self._spawn_clockwork()
         self._children.append(_Child("clockwork", self._spawn_clockwork, clockwork))
+        if self._settings.analysis.notes != "none":
+            analysis = self._spawn_analysis()
+            self._children.append(_Child("analysis", self._spawn_analysis, analysis))
         self._await_ready(waiting)
 
     def _await_ready(self, waiting: list[tuple[str, int]]) -> None:
@@ -164,6 +167,9 @@ class Supervisor:
 
     def _spawn_clockwork(self) -> subprocess.Popen[bytes]:
         return self._popen(["clockwork"], ())
+
+    def _spawn_analysis(self) -> subprocess.Popen[bytes]:
+        return self._popen(["analysis"], ())
 
     def _popen(self, arguments: list[str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
         # The owner's URL travels by environment, never on a command line that `ps` shows.

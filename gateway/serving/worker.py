@@ -12,16 +12,15 @@ import uvicorn
 import uvloop
 
 from gateway.app import make_listener
-from gateway.clock import SystemClock
 from gateway.http.hop import STRANGERS_PER_MINUTE, HopGuard
 from gateway.http.protocol import gateway_protocol
 from gateway.logs import configure_logs, logger
 from gateway.serving.hop import accept_from_proxy, hop_authorities, proxy_trust
+from gateway.serving.readiness import READY
 from gateway.serving.tls import server_context
 from gateway.settings import load_settings
 from gateway.store.database import Database
 
-READY = b"r"
 _GRACEFUL_SECONDS = 5
 _MAX_CONNECTIONS = 2000
 _KEEP_ALIVE_SECONDS = 75
@@ -47,7 +46,7 @@ async def _serve(
 ) -> None:
     settings = load_settings(config)
     database = Database(owner_url, settings)
-    clock = SystemClock()
+    clock = settings.make_clock()
     listener = make_listener(kind, database, clock)
     is_vendor = kind == "vendor"
     proxy = proxy_trust(settings, clock) if is_vendor else None

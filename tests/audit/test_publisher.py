@@ -154,8 +154,17 @@ FORGERIES = {
 }
 
 
-@pytest.mark.parametrize("forgery", FORGERIES)
-@pytest.mark.parametrize("is_restarted", [False, True])
+# Without memory and without a witness, a head that is gone was never there: only a running
+# publisher notices.
+SEEN_BY = [
+    (forgery, is_restarted)
+    for forgery in FORGERIES
+    for is_restarted in (False, True)
+    if not (is_restarted and forgery == "the newest head removed")
+]
+
+
+@pytest.mark.parametrize(("forgery", "is_restarted"), SEEN_BY)
 def test_a_forged_log_is_not_signed(
     publisher: Publisher,
     append: Callable[..., int],
@@ -171,8 +180,6 @@ def test_a_forged_log_is_not_signed(
     append(b"four")
     append(b"five")
     disarmed(owner, FORGERIES[forgery])
-    if is_restarted and forgery == "the newest head removed":
-        pytest.skip("without memory or a witness, a head that is gone was never there")
 
     acting = Publisher(owner, signer, ORIGIN) if is_restarted else publisher
     before = list(read_signed_heads(owner))

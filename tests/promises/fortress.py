@@ -77,7 +77,7 @@ class Fortress:
 
 
 @contextmanager
-def built_fortress(directory: Path, *, cases: int) -> Iterator[Fortress]:
+def built_fortress(directory: Path, *, cases: int, workers: int = WORKERS) -> Iterator[Fortress]:
     installation = Installation.make(directory / "sandbox", cases=cases)
     now = CLOCK.now()
     authority = new_authority(
@@ -85,7 +85,7 @@ def built_fortress(directory: Path, *, cases: int) -> Iterator[Fortress]:
     )
     with (installation.directory / "ca" / "vendor-ca.pem").open("ab") as trusted:
         trusted.write(authority.certificate_pem)
-    with installation.serving(workers=WORKERS) as supervisor:
+    with installation.serving(workers=workers) as supervisor:
         yield Fortress(installation, authority, supervisor)
 
 

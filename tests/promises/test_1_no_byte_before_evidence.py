@@ -181,7 +181,7 @@ def test_killed_workers_leave_no_release_without_its_entry(
         for worker in vendor_workers(supervisor.pid):
             time.sleep(0.4)
             os.kill(worker, signal.SIGKILL)
-            assert wait_until(partial(has_restarted, worker), seconds=5)
+            assert wait_until(partial(has_restarted, worker), seconds=20)
         time.sleep(1.5)
 
     assert traffic.unanswered

@@ -53,7 +53,7 @@ class Holder:
         # Each of the workers must have heard of it.
         assert wait_until(
             lambda: {refusal_of(fortress, self.context) for _ask in range(6)} == {"TOKEN_MISSING"},
-            seconds=5,
+            seconds=20,
         )
         self.token = fortress.token_for(self.context)
 
@@ -156,7 +156,7 @@ def test_a_listener_on_another_host_obeys_too(fortress: Fortress, tmp_path: Path
         for host in (fortress, far):
             assert wait_until(
                 lambda host=host: refusal_of(host, context) == "TOKEN_MISSING",  # type: ignore[misc]
-                seconds=5,
+                seconds=20,
             )
         token = fortress.token_for(context)
         wires = [
@@ -174,7 +174,7 @@ def test_a_listener_on_another_host_obeys_too(fortress: Fortress, tmp_path: Path
     vendors = [worker for worker in effect["by_worker"] if worker["listener"] == "vendor"]
     assert len(cut) == len(wires)
     assert len(vendors) == 4 + 2
-    assert effect["complete"]
+    assert effect["complete"], effect["by_worker"]
     assert effect["seconds"] < 1
     assert refusals == {"CRED_REVOKED"}
 
@@ -187,7 +187,7 @@ def test_no_token_is_minted_once_the_last_worker_has_obeyed(
     context = fortress.context(issued, tmp_path)
     assert wait_until(
         lambda: {refusal_of(fortress, context) for _ask in range(6)} == {"TOKEN_MISSING"},
-        seconds=5,
+        seconds=20,
     )
     minted: list[tuple[float, str]] = []
     is_over = threading.Event()
@@ -209,7 +209,7 @@ def test_no_token_is_minted_once_the_last_worker_has_obeyed(
     minting = threading.Thread(target=mint)
     minting.start()
     try:
-        assert wait_until(lambda: len(minted) > 2, seconds=5)
+        assert wait_until(lambda: len(minted) > 2, seconds=20)
         with fortress.installation.staff("security") as security:
             effect = security.post(f"/company/v1/certificates/{thumbprint.hex()}/revoke").json()
         obeyed_at = time.monotonic()
@@ -218,7 +218,7 @@ def test_no_token_is_minted_once_the_last_worker_has_obeyed(
         is_over.set()
         minting.join()
 
-    assert effect["complete"]
+    assert effect["complete"], effect["by_worker"]
     assert effect["tokens"] >= 3
     assert max(asked_at for asked_at, _token in minted) < obeyed_at
     assert {refusal_of(fortress, context, token) for _at, token in minted[-3:]} == {"CRED_REVOKED"}
@@ -249,7 +249,7 @@ def test_each_form_cuts_its_own_in_mid_stream_and_nothing_else(
     assert command.returncode == 0, command.stderr
     assert len(cut) == len(wires)
     assert len(stream) < PAGES_AHEAD * whole / 2
-    assert effect["complete"]
+    assert effect["complete"], effect["by_worker"]
     # The issuer gave the one that is suspended, too.
     assert effect["credentials"] == (2 if form == "issuer" else 1)
     assert effect["seconds"] < 1

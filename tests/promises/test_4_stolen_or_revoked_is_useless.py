@@ -38,7 +38,7 @@ PAGES_AHEAD = 40
 
 @pytest.fixture(scope="module")
 def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
-    with built_fortress(tmp_path_factory.mktemp("fortress"), cases=20) as fortress:
+    with built_fortress(tmp_path_factory.mktemp("fortress"), cases=500) as fortress:
         yield fortress
 
 
@@ -132,7 +132,7 @@ def test_a_stolen_token_is_useless_with_a_second_certificate_of_the_same_vendor(
     issued = fortress.issue(fortress.authority)
     fortress.register(issued)
     context = fortress.context(issued, tmp_path)
-    assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=2)
+    assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=20)
     with fortress.installation.vendor("alpha") as client:
         token = client.headers["Authorization"].removeprefix("Bearer ")
 
@@ -204,7 +204,7 @@ def test_no_forged_token_is_accepted(fortress: Fortress) -> None:
 def test_an_expired_token_is_refused(fortress: Fortress) -> None:
     settings = fortress.installation.settings
     pem = (fortress.installation.directory / "vendors/alpha/client.pem").read_bytes()
-    token, lifetime = token_authority(settings).mint(
+    minted = token_authority(settings).mint(
         client_id="alpha",
         contract_id="alpha-2026",
         thumbprint=certificate_thumbprint(
@@ -213,16 +213,16 @@ def test_an_expired_token_is_refused(fortress: Fortress) -> None:
         now=CLOCK.now() - timedelta(seconds=600),
         not_after=CLOCK.now() + timedelta(days=1),
     )
-    with fortress.installation.vendor("alpha", token=token) as client:
+    with fortress.installation.vendor("alpha", token=minted.token) as client:
         answer = client.get("/v1/cases")
 
-    assert lifetime == 600
+    assert minted.lifetime == 600
     assert (answer.status_code, answer.json()["code"]) == (401, "TOKEN_EXPIRED")
 
 
 def test_nothing_outlives_the_contract(fortress: Fortress, tmp_path: Path) -> None:
     now = CLOCK.now()
-    ends_at = now + timedelta(seconds=3)
+    ends_at = now + timedelta(seconds=5)
     issued = fortress.issue(fortress.authority)
     with fortress.installation.office().connection() as connection:
         register_contract(
@@ -236,7 +236,7 @@ def test_nothing_outlives_the_contract(fortress: Fortress, tmp_path: Path) -> No
         )
     fortress.register(issued, "alpha-short")
     context = fortress.context(issued, tmp_path)
-    assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=1)
+    assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=3)
     with httpx.Client(base_url=fortress.installation.vendor_url, verify=context) as client:
         answer = client.post("/oauth2/token", data={"grant_type": "client_credentials"})
     with Wire(fortress.port, context) as wire:
@@ -245,7 +245,7 @@ def test_nothing_outlives_the_contract(fortress: Fortress, tmp_path: Path) -> No
         cut = seconds_until_cut([wire], time.monotonic(), patience=left + 2)
     late = refusal_of(fortress, context, answer.json()["access_token"])
 
-    assert answer.json()["expires_in"] <= 3
+    assert answer.json()["expires_in"] <= 5
     assert len(cut) == 1
     assert left - 0.1 < cut[0] < left + 1
     assert late == "CONTRACT_ENDED"
@@ -286,38 +286,6 @@ def refusals_of_all_workers(fortress: Fortress, context: ssl.SSLContext, token: 
     return found
 
 
-def test_a_revoked_vendor_is_dead_within_a_second_everywhere(tmp_path: Path) -> None:
-    with built_fortress(tmp_path, cases=500) as fortress, ExitStack() as stack:
-        installation = fortress.installation
-        context = installation.tls("vendors/alpha")
-        token = fortress.token_for(context)
-        with Wire(fortress.port, context) as wire:
-            whole = len(wire.ask(BIG_PAGE, token=token).body)
-        reading = stack.enter_context(half_read_page(fortress, context, token))
-        with (
-            spread_connections(fortress, context, token, stack) as wires,
-            installation.staff("security") as security,
-        ):
-            security.get("/company/v1/log/checkpoint")
-            began = time.monotonic()
-            answer = security.post("/company/v1/vendors/alpha/revoke")
-            took = seconds_until_cut(wires, began, patience=3)
-            stream = reading.read_to_cut()
-        refusals = refusals_of_all_workers(fortress, context, token)
-        with installation.vendor("beta") as other:
-            assert other.get("/v1/cases").status_code == 200
-
-    effect = answer.json()
-    print(f"slowest of {len(took)} cuts {max(took) * 1000:.0f} ms, told {effect['seconds']:.3f} s")
-    assert len(took) == CONNECTIONS
-    assert max(took) < 1
-    assert len(stream) < PAGES_AHEAD * whole / 2
-    assert effect["complete"]
-    assert effect["seconds"] < 1
-    assert effect["connections_closed"] >= CONNECTIONS + 1
-    assert refusals == {"CRED_REVOKED"}
-
-
 def test_a_revoked_certificate_is_dead_within_a_second_everywhere(
     fortress: Fortress, tmp_path: Path
 ) -> None:
@@ -326,7 +294,7 @@ def test_a_revoked_certificate_is_dead_within_a_second_everywhere(
     context = fortress.context(issued, tmp_path)
     for worker in fortress.workers:
         with only_running(worker, fortress.workers):
-            assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=2)
+            assert wait_until(lambda: refusal_of(fortress, context) == "TOKEN_MISSING", seconds=20)
     token = fortress.token_for(context)
     with ExitStack() as stack, spread_connections(fortress, context, token, stack) as wires:
         before = log_size(fortress.installation)
@@ -341,7 +309,7 @@ def test_a_revoked_certificate_is_dead_within_a_second_everywhere(
     assert command.returncode == 0, command.stderr
     effect = orjson.loads(command.stdout)
     assert len(took) == CONNECTIONS
-    assert effect["complete"]
+    assert effect["complete"], effect["by_worker"]
     assert effect["seconds"] < 1
     assert effect["connections_closed"] == CONNECTIONS
     assert entry["certificate"] == thumbprint.hex()
@@ -375,7 +343,14 @@ def test_a_worker_that_cannot_hear_revocations_serves_nobody(fortress: Fortress)
             began = time.monotonic()
             cut = seconds_until_cut(wires, began, patience=7)
             answered = {refusal_of(fortress, context, token) for _attempt in range(4)}
-        healed = wait_until(lambda: refusal_of(fortress, context, token) == "", seconds=8)
+        # Asked one by one only when most serve again: the others are held still meanwhile.
+        healed = wait_until(
+            lambda: (
+                {refusal_of(fortress, context, token) for _attempt in range(8)} == {""}
+                and refusals_of_all_workers(fortress, context, token) == {""}
+            ),
+            seconds=30,
+        )
 
     print(f"the last of {len(cut)} connections was cut {max(cut):.2f} s after the last word")
     assert len(cut) == CONNECTIONS
@@ -383,3 +358,36 @@ def test_a_worker_that_cannot_hear_revocations_serves_nobody(fortress: Fortress)
     # The log cannot be reached either, so the refusal may be that it cannot be recorded.
     assert answered <= {"CUT", "TRUST_STALE", "AUDIT_UNAVAILABLE"}
     assert healed
+
+
+# It comes last: nothing of alpha's is served afterwards.
+def test_a_revoked_vendor_is_dead_within_a_second_everywhere(fortress: Fortress) -> None:
+    installation = fortress.installation
+    with ExitStack() as stack:
+        context = installation.tls("vendors/alpha")
+        token = fortress.token_for(context)
+        with Wire(fortress.port, context) as wire:
+            whole = len(wire.ask(BIG_PAGE, token=token).body)
+        reading = stack.enter_context(half_read_page(fortress, context, token))
+        with (
+            spread_connections(fortress, context, token, stack) as wires,
+            installation.staff("security") as security,
+        ):
+            security.get("/company/v1/log/checkpoint")
+            began = time.monotonic()
+            answer = security.post("/company/v1/vendors/alpha/revoke")
+            took = seconds_until_cut(wires, began, patience=3)
+            stream = reading.read_to_cut()
+        refusals = refusals_of_all_workers(fortress, context, token)
+        with installation.vendor("beta") as other:
+            assert other.get("/v1/cases").status_code == 200
+
+    effect = answer.json()
+    print(f"slowest of {len(took)} cuts {max(took) * 1000:.0f} ms, told {effect['seconds']:.3f} s")
+    assert len(took) == CONNECTIONS
+    assert max(took) < 1
+    assert len(stream) < PAGES_AHEAD * whole / 2
+    assert effect["complete"], effect["by_worker"]
+    assert effect["seconds"] < 1
+    assert effect["connections_closed"] >= CONNECTIONS + 1
+    assert refusals == {"CRED_REVOKED"}

@@ -43,6 +43,13 @@ def witness(tmp_path: Path) -> Iterator[WitnessProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WitnessProcess]:
+    """One witness for all requests that change nothing."""
+    with WitnessProcess(tmp_path_factory.mktemp("asked"), LOG.verifier_key) as process:
+        yield process
+
+
 def get(url: str, path: str) -> tuple[int, str]:
     return exchange(url, "GET", path, None)
 
@@ -171,9 +178,9 @@ def test_a_witness_dying_at_any_step_has_recorded_what_it_said(tmp_path: Path) -
     ],
 )
 def test_other_requests_get_their_status(
-    witness: WitnessProcess, method: str, path: str, body: bytes | None, status: int
+    asked: WitnessProcess, method: str, path: str, body: bytes | None, status: int
 ) -> None:
-    assert exchange(witness.url, method, path, body)[0] == status
+    assert exchange(asked.url, method, path, body)[0] == status
 
 
 @pytest.mark.parametrize(
@@ -191,16 +198,16 @@ def test_other_requests_get_their_status(
     ],
 )
 def test_what_is_hardly_http_is_answered_and_hung_up_on(
-    witness: WitnessProcess, sent: bytes, status: bytes
+    asked: WitnessProcess, sent: bytes, status: bytes
 ) -> None:
-    parts = urlsplit(witness.url)
+    parts = urlsplit(asked.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
         connection.sendall(sent)
         assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
 
 
-def test_a_client_that_waits_for_leave_to_send_gets_it(witness: WitnessProcess) -> None:
-    parts = urlsplit(witness.url)
+def test_a_client_that_waits_for_leave_to_send_gets_it(asked: WitnessProcess) -> None:
+    parts = urlsplit(asked.url)
     head = b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
         connection.sendall(head)

@@ -169,10 +169,10 @@ def test_a_time_in_which_nothing_happened_is_said(gateway: Installation, tmp_pat
 def test_without_a_publisher_the_export_says_that_its_taker_is_not_proven(
     own_installation: Installation, tmp_path: Path
 ) -> None:
-    with own_installation.serving():
+    with own_installation.serving(workers=1):
         _pull(own_installation)
         checkpoint = own_installation.directory / "var" / "log" / "checkpoint"
-        assert wait_until(checkpoint.exists, seconds=15)
+        assert wait_until(checkpoint.exists, seconds=30)
 
     said = _export(own_installation, tmp_path / "export")
 

@@ -76,7 +76,7 @@ def test_each_follower_goes_on_after_the_failures_of_any(directory: Path) -> Non
     running = Following(directory, [failing, sound], alarms, SystemClock())
     running.start()
     try:
-        assert wait_until(lambda: failing.steps > 4 and sound.steps > 4, seconds=5)
+        assert wait_until(lambda: failing.steps > 4 and sound.steps > 4, seconds=20)
     finally:
         running.stop()
 
@@ -103,7 +103,7 @@ def test_what_waiting_will_not_mend_is_told_apart(
     running = Following(directory, [Scripted("one", error)], alarms, SystemClock())
     running.start()
     try:
-        assert wait_until(lambda: bool(alarms.told), seconds=5)
+        assert wait_until(lambda: bool(alarms.told), seconds=20)
     finally:
         running.stop()
 
@@ -117,7 +117,7 @@ def test_nothing_is_late_before_the_first_checkpoint(tmp_path: Path) -> None:
     assert not wait_until(lambda: follower.steps > 0, seconds=0.2)
 
     write_log(tmp_path, LOG, entries_of(1))
-    assert wait_until(lambda: follower.steps > 0, seconds=5)
+    assert wait_until(lambda: follower.steps > 0, seconds=20)
     running.stop()
 
 
@@ -135,7 +135,7 @@ def test_a_step_that_hangs_does_not_keep_the_process(
     follower = Hanging("one")
     running = Following(directory, [follower], Recorded(), SystemClock())
     running.start()
-    assert wait_until(lambda: follower.steps > 0, seconds=5)
+    assert wait_until(lambda: follower.steps > 0, seconds=20)
 
     running.stop()
 

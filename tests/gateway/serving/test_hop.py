@@ -8,12 +8,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConfigurationError
-from gateway.serving.hop import (
-    bind_proxy_socket,
-    hop_authorities,
-    proxy_trust,
-    remove_proxy_socket,
-)
+from gateway.serving.hop import hop_authorities, proxy_trust
+from gateway.serving.proxy_socket import bind_proxy_socket, remove_proxy_socket
 from gateway.settings import Settings, load_settings
 
 CONFIG = """

@@ -27,7 +27,8 @@ def serve(
     installation: Installation, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`casegate serve` that is expected to give up."""
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(installation.config)]
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--config"]
+    command += [str(installation.config), "--workers", "1"]
     return subprocess.run(
         command,
         capture_output=True,
@@ -47,7 +48,7 @@ def verify_gave_up(
     assert "Traceback" not in ended.stderr
     told = [line for line in ended.stderr.splitlines() if line.startswith("casegate: ")]
     assert any(word in line for line in told for word in words), ended.stderr
-    assert wait_until(lambda: not processes_of(installation), seconds=3)
+    assert wait_until(lambda: not processes_of(installation), seconds=20)
     assert is_port_free(installation.settings.vendor.port)
     assert is_port_free(installation.settings.company.port)
 
@@ -102,7 +103,8 @@ def test_a_signal_ends_it_with_0_and_leaves_no_process(
         code = supervisor.wait(15)
 
     assert code == 0
-    assert len(children) == 5  # two vendor workers, one for the company, publisher, clockwork
+    # Two vendor workers, one for the company, publisher, clockwork, the watcher of notes.
+    assert len(children) == 6
     assert not [pid for pid in children if is_running(pid)]
     assert is_port_free(stopped.settings.vendor.port)
 
@@ -127,7 +129,7 @@ def test_a_killed_worker_is_started_again_and_serves(stopped: Installation) -> N
         killed = vendor_workers(supervisor.pid)[0]
         os.kill(killed, signal.SIGKILL)
 
-        assert wait_until(lambda: vendor_workers(supervisor.pid) not in ([], [killed]), seconds=5)
+        assert wait_until(lambda: vendor_workers(supervisor.pid) not in ([], [killed]), seconds=20)
         with stopped.vendor("alpha") as client:
             assert client.get("/v1/cases").status_code == 200
     assert '"worker.died"' in (stopped.directory / "serve.log").read_text()
@@ -139,7 +141,7 @@ def test_a_killed_supervisor_takes_its_processes_with_it(stopped: Installation) 
         supervisor.kill()
         supervisor.wait(5)
 
-        assert wait_until(lambda: not [pid for pid in children if is_running(pid)], seconds=8), [
+        assert wait_until(lambda: not [pid for pid in children if is_running(pid)], seconds=20), [
             pid for pid in children if is_running(pid)
         ]
     assert is_port_free(stopped.settings.vendor.port)

@@ -1,0 +1,3 @@
+"""What a child process writes to its pipe once it can be used."""
+
+READY = b"r"
