@@ -32,6 +32,10 @@ UPDATE casegate.pack_activation
    SET ended_at = greatest(effective_at, %(at)s), ended_by = %(actor)s, end_proposal = %(proposal)s
  WHERE pack_id = %(pack)s AND (ended_at IS NULL OR ended_at > %(at)s) RETURNING digest
 """
+_IS_IN_FORCE = """
+SELECT 1 FROM casegate.pack_activation
+ WHERE pack_id = %(pack)s AND (ended_at IS NULL OR ended_at > %(at)s)
+"""
 _HISTORY = """
 SELECT a.pack_id, t.version, a.digest, a.effective_at, a.activated_by, a.activated_at,
        p.proposed_by, p.decided_by, a.ended_at, a.ended_by
@@ -132,8 +136,15 @@ def activate_pack(
 
 
 def propose_end(connection: psycopg.Connection, pack_id: str, *, actor: str, at: datetime) -> UUID:
-    """Proposes that a pack decides no longer: that loosens, and needs a second person."""
+    """Proposes that a pack decides no longer: that loosens, and needs a second person.
+
+    Raises:
+        NotFoundError: no version of the pack is in force; what was typed is not kept.
+        AlreadyExistsError: the same is proposed already.
+    """
     with connection.transaction():
+        if connection.execute(_IS_IN_FORCE, {"pack": pack_id, "at": at}).fetchone() is None:
+            raise NotFoundError("no version of this pack is in force")
         return propose(connection, ProposalKind.PACK_END, {"pack": pack_id}, actor=actor, at=at)
 
 

@@ -145,7 +145,9 @@ class Calls:
         if case is None:
             raise NotFoundError("no such permit for this vendor")
         day = now.astimezone(SHANGHAI).date()
-        tried = await self._store.take_try(case.case_id, day, MAX_TRIES)
+        tried = await self._store.take_try(
+            principal.vendor_id, principal.contract_id, case.case_id, day, MAX_TRIES
+        )
         if tried is None:
             raise PermitStateError("IDENTITY_TRIES_USED")
         held = str(open_record(case, self._kek).get("id_number") or "")[-_LAST:].upper()

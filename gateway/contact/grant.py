@@ -7,6 +7,7 @@ from uuid import UUID
 
 from audit.entry import EntryValue
 from gateway.cases.record import CaseRecord
+from gateway.contact.situation import NOBODY_CALLS
 from gateway.contact.store import AskedCase
 from gateway.contact.view import NumberView
 from gateway.contact.wish import PermitWish
@@ -14,7 +15,13 @@ from gateway.errors import PermitStateError
 from gateway.identity.principal import VendorPrincipal
 from gateway.release.profiles import ReleaseProfile
 from gateway.release.release import AccessContext
-from policies.contact.model import Channel, ContactDecision, ContactRequest, PartyRole
+from policies.contact.model import (
+    Channel,
+    ContactDecision,
+    ContactRequest,
+    PartyRole,
+    Situation,
+)
 from policies.contact.results import possible_measures
 from policies.limits import NumberHandling
 
@@ -39,6 +46,7 @@ class Asked:
     number: NumberView
     request: ContactRequest
     purpose: str
+    situation: Situation
 
 
 def permit_row(
@@ -119,19 +127,30 @@ def who(principal: VendorPrincipal, context: AccessContext) -> dict[str, EntryVa
 
 
 def what(asked: Asked) -> dict[str, EntryValue]:
-    """What is asked for, as entries of the log say it."""
-    wish = asked.wish
+    """What is asked for, as entries of the log say it.
+
+    References that are not in a register are left out: whatever a caller typed, a debtor's number
+    perhaps, does not come into the log.
+    """
+    wish, known = asked.wish, asked.situation
+    script = f"{wish.script_id}/{wish.script_version}"
     return {
         "purpose": asked.purpose,
         "stage": "permit",
         "cases": [asked.case.stored.commitment.hex()],
-        "agent": wish.agent_ref,
-        "script": f"{wish.script_id}/{wish.script_version}",
+        "agent": known_agent(asked),
+        "script": script if known.script.status is not None else None,
         "channel": wish.channel.value,
         "kind": wish.call_kind.value,
         "point": wish.point.value,
-        "caller": wish.caller_number,
+        "caller": wish.caller_number if known.is_caller_registered else None,
     }
+
+
+def known_agent(asked: Asked) -> str | None:
+    """The agent's reference, if it is one of the vendor's register."""
+    is_known = asked.situation.agent.status != NOBODY_CALLS.status
+    return asked.wish.agent_ref if is_known else None
 
 
 def _hex(data: bytes) -> str:

@@ -15,7 +15,7 @@ from audit.log import Receipt
 from gateway.cases.record import open_record
 from gateway.clock import Clock, rfc3339
 from gateway.contact.dial_token import DialTokens
-from gateway.contact.grant import Asked, permit_row, verify_open, what, who
+from gateway.contact.grant import Asked, known_agent, permit_row, verify_open, what, who
 from gateway.contact.rulebook import Rulebook
 from gateway.contact.situation import Picture, zones_of
 from gateway.contact.store import AskedCase, Closing, PermitStore
@@ -39,6 +39,7 @@ from policies.contact.model import (
     ContactRequest,
     DenyCode,
     FiredRule,
+    Situation,
 )
 from policies.elements import SHANGHAI
 from policies.fields import Stage
@@ -120,7 +121,7 @@ class Permits:
             if found is None:
                 raise NotFoundError("no such case for this vendor")
             case, picture = found
-            asked = self._open(wish, case, profile, context.purpose, now)
+            asked = self._open(wish, case, profile, context.purpose, picture.situation, now)
             if picture.repeat is not None:
                 return await self._again(principal, asked, picture.repeat, context)
             decision = self._rulebook.rules(now).decide(asked.request, picture.situation)
@@ -137,6 +138,7 @@ class Permits:
         case: AskedCase,
         profile: ReleaseProfile,
         purpose: str,
+        situation: Situation,
         now: datetime,
     ) -> Asked:
         record = open_record(case.stored, self._kek)
@@ -156,7 +158,7 @@ class Permits:
             zones_of(record),
             wish.reason,
         )
-        return Asked(wish, case, record, profile, number, request, purpose)
+        return Asked(wish, case, record, profile, number, request, purpose, situation)
 
     async def _grant(
         self,
@@ -318,7 +320,7 @@ class Permits:
         await self._store.refuse(
             principal.vendor_id,
             principal.contract_id,
-            asked.wish,
+            replace(asked.wish, agent_ref=known_agent(asked) or ""),
             asked.case.stored.case_id,
             asked.request.at,
             codes,

@@ -26,7 +26,7 @@ _GRANT = "SELECT casegate.grant_permit(%s::jsonb, %s, %s, %s, %s)"
 _REFUSE = "SELECT casegate.refuse_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _FIND = "SELECT * FROM casegate.vendor_permit(%s, %s, %s)"
 _CLOSE = "SELECT casegate.close_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-_TRY = "SELECT casegate.take_identity_try(%s, %s, %s)"
+_TRY = "SELECT casegate.take_identity_try(%s, %s, %s, %s, %s)"
 _NOTE_IDENTITY = "SELECT casegate.note_identity(%s, %s, %s, %s)"
 
 
@@ -90,7 +90,9 @@ class PermitStore(Protocol):
         """Ends an open permit: closed, or the state that keeps it from being; None without one."""
         ...
 
-    async def take_try(self, case_id: UUID, day: date, most: int) -> int | None:
+    async def take_try(
+        self, vendor_id: str, contract_id: str, case_id: UUID, day: date, most: int
+    ) -> int | None:
         """Which try of the day this is; None when all were made."""
         ...
 
@@ -201,9 +203,11 @@ class PostgresPermitStore:
         assert row is not None
         return None if row[0] is None else str(row[0])
 
-    async def take_try(self, case_id: UUID, day: date, most: int) -> int | None:
+    async def take_try(
+        self, vendor_id: str, contract_id: str, case_id: UUID, day: date, most: int
+    ) -> int | None:
         """See PermitStore."""
-        row = await self._row(_TRY, (case_id, day, most))
+        row = await self._row(_TRY, (vendor_id, contract_id, case_id, day, most))
         return None if row is None or row[0] is None else int(row[0])
 
     async def note_identity(

@@ -1,6 +1,7 @@
 """Canonical forms of telephone and identity numbers as lenders' files write them."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 from operator import mul
 from unicodedata import normalize
@@ -26,6 +27,7 @@ _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ASCII_OFFSET = 48 * sum(_WEIGHTS)
 _CHECK_CHARACTERS = "10X98765432"
 _OLD_LENGTH = 15
+_ROUNDS = 4
 
 
 def is_spreadsheet_number(text: str) -> bool:
@@ -106,7 +108,7 @@ def canonical_phone(text: str) -> str:
     try:
         return parse_phone(text)
     except CellError:
-        return "".join(_folded(text).split())
+        return _settled(text, lambda part: part)
 
 
 def canonical_document(text: str) -> str:
@@ -121,7 +123,7 @@ def canonical_document(text: str) -> str:
             return parse(text)
         except CellError:
             continue
-    return "".join(_folded(text).split()).upper()
+    return _settled(text, str.upper)
 
 
 def check_character(digits: str) -> str:
@@ -155,6 +157,16 @@ def is_female_number(id_number: str) -> bool | None:
     if _RESIDENT_ID.fullmatch(id_number):
         return id_number[16] in "02468"
     return None
+
+
+def _settled(text: str, change: Callable[[str], str]) -> str:
+    """Folded, without spaces, changed, until nothing changes: what a space kept apart may join."""
+    for _round in range(_ROUNDS):
+        before = text
+        text = normalize("NFKC", change("".join(_folded(text).split())))
+        if text == before:
+            break
+    return text
 
 
 def _folded(text: str) -> str:

@@ -25,6 +25,9 @@ AGENTS_A_VENDOR = 3
 _PROPOSER = "staff:sandbox-operator"
 _APPROVER = "staff:sandbox-compliance"
 _ACTOR = "cli:sandbox"
+_CERTIFICATE = (
+    "SELECT thumbprint FROM casegate.credential WHERE vendor_id = %s AND contract_id = %s"
+)
 _TEXT = """\
 [WHO_CALLS]
 您好，我是受托的外包服务机构的客服专员，工号为系统中登记的工号。
@@ -103,8 +106,11 @@ def _register_agents(office: Office, vendor_id: str, contract_id: str, count: in
     )
     now = office.clock.now()
     today = now.astimezone(SHANGHAI).date()
+    with office.connection() as connection:
+        row = connection.execute(_CERTIFICATE, (vendor_id, contract_id)).fetchone()
+    assert row is not None
     principal = VendorPrincipal(
-        vendor_id, contract_id, bytes(32), now + timedelta(days=1), None, CredentialScope.FULL
+        vendor_id, contract_id, bytes(row[0]), now + timedelta(days=1), None, CredentialScope.FULL
     )
     staff = office.people()
     for agent_ref in agent_refs(vendor_id, count):

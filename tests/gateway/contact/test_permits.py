@@ -18,6 +18,7 @@ from gateway.contact.permits import Granted, Refused
 from gateway.contact.wish import PointKind
 from gateway.errors import NotFoundError, PermitStateError
 from gateway.operations.recall import recall_cases
+from gateway.oversight.search import LogQuery
 from gateway.people.agents import AgentKey
 from gateway.trial.call_centre import agent_refs
 from policies.contact.model import DenyCode, Measure
@@ -255,3 +256,61 @@ def test_a_dispute_holds_the_debtor_tells_the_vendor_and_is_logged(centre: CallC
         "SELECT kind, data FROM casegate.change WHERE case_ref = %s ORDER BY place", (case_ref,)
     )
     assert [kind for kind, _data in told] == ["assigned", "held"]
+
+
+def test_who_opts_out_is_not_called_by_a_permit_that_was_open_then(centre: CallCentre) -> None:
+    case_ref = centre.case()
+    first = _third_person(centre, case_ref)
+    second = centre.ask(case_ref, point=PointKind.RELATED)
+    assert isinstance(second, Granted), second
+    centre.run(
+        lambda desks: desks.calls.close(
+            centre.principal(), _id(first), "THIRD_PARTY_REFUSE", CONTEXT
+        )
+    )
+
+    row = centre.row(second)
+    assert (row["state"], row["void_reason"], row["counts"]) == ("voided", "OPTED_OUT", 0)
+    assert isinstance(centre.ask(case_ref, point=PointKind.RELATED), Refused)
+
+
+def test_the_log_is_told_once_which_permits_something_else_has_ended(centre: CallCentre) -> None:
+    permit = centre.ask(centre.case())
+    ((case_id,),) = centre.lender.query(
+        "SELECT case_id FROM casegate.contact WHERE contact_id = %s", (_id(permit),)
+    )
+    with centre.lender.role() as connection:
+        connection.execute(
+            "UPDATE casegate.assigned_case SET status = 'recalled', recalled_at = %s"
+            " WHERE case_id = %s",
+            (MORNING, case_id),
+        )
+    office = centre.lender.office()
+    for _round in range(2):
+        PermitExpiry(office.connection, centre.lender.clock).keep_time()
+    hits = office.search(LogQuery(event="permit.voided"), actor="cli:test").hits
+    told = [hit.entry for hit in hits if str(_id(permit)) in hit.entry["permits"]]
+
+    assert [entry["reason"] for entry in told] == ["RECALLED"]
+    assert told[0]["vendor"] == "alpha"
+
+
+def test_what_a_caller_typed_into_a_reference_does_not_come_into_the_log(
+    centre: CallCentre,
+) -> None:
+    typed = {
+        "agent_ref": "440308199003077338",
+        "script_id": "13977312468",
+        "caller_number": "+8613977312468",
+    }
+
+    async def ask(desks: Desks) -> dict[str, Any]:
+        wish = centre.wish(centre.case(), **typed)
+        assert isinstance(await desks.permits.ask(centre.principal(), wish, CONTEXT), Refused)
+        return desks.evidence.entries[-1]
+
+    entry = centre.run(ask)
+    assert (entry["agent"], entry["script"], entry["caller"]) == (None, None, None)
+    assert not any(value in str(entry) for value in typed.values())
+    kept = centre.lender.query("SELECT agent_ref FROM casegate.permit_refusal")
+    assert ("440308199003077338",) not in kept

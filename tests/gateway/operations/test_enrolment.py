@@ -328,8 +328,9 @@ def test_while_the_device_fails_the_request_is_kept_and_answered_when_it_is_back
 
 def test_a_first_request_is_on_record_though_the_device_fails(lender: Lender) -> None:
     code, csr = _code(lender, "alpha"), _csr()
+    later = START + HOUR + timedelta(seconds=1)  # the newest of all
     with lender.role("enrolment") as connection, pytest.raises(EnrolmentRefusedError) as caught:
-        enrol(connection, _Unplugged(), vendor_id="alpha", code=code, csr=csr, at=START + HOUR)
+        enrol(connection, _Unplugged(), vendor_id="alpha", code=code, csr=csr, at=later)
     with lender.role() as connection:
         newest = list_enrolments(connection, limit=1)[0]
 

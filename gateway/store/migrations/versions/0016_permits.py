@@ -62,6 +62,7 @@ CREATE TABLE casegate.contact (
   dialed_at      timestamptz,
   closed_at      timestamptz,
   void_reason    text,
+  void_logged_at timestamptz,
   result         text,
   counts         integer NOT NULL,
   is_failed      boolean NOT NULL DEFAULT false,
@@ -79,6 +80,7 @@ CREATE TABLE casegate.contact (
 CREATE INDEX contact_of_debtor ON casegate.contact (person_mac, requested_at);
 CREATE INDEX contact_of_vendor ON casegate.contact (vendor_id, contract_id, requested_at, contact_id);
 CREATE INDEX contact_open ON casegate.contact (expires_at) WHERE state = 'granted';
+CREATE INDEX contact_void_to_log ON casegate.contact (closed_at) WHERE void_reason IS NOT NULL AND void_logged_at IS NULL;
 CREATE UNIQUE INDEX contact_repeated ON casegate.contact (vendor_id, contract_id, repeat_key) WHERE repeat_key IS NOT NULL;
 
 -- Refused wishes: what reports count, and what a new pack is tried on.
@@ -247,9 +249,11 @@ DECLARE
   finding uuid;
 BEGIN
   granted := jsonb_populate_record(NULL::casegate.contact, permit);
-  PERFORM 1 FROM casegate.assigned_case a
+  -- The keys are the case's own: nobody can use up another debtor's calls.
+  PERFORM 1 FROM casegate.assigned_case a JOIN casegate.case_record r USING (case_id)
     WHERE a.vendor_id = granted.vendor_id AND a.contract_id = granted.contract_id AND a.case_ref = granted.case_ref
-      AND a.case_id = granted.case_id AND a.status = 'assigned' FOR SHARE;
+      AND a.case_id = granted.case_id AND a.status = 'assigned' AND r.person_mac = granted.person_mac
+      AND granted.point_mac IN (r.contact_mac, r.home_mac, r.related_mac) FOR SHARE OF a;
   IF NOT FOUND THEN
     RETURN 'gone';
   END IF;
@@ -341,6 +345,11 @@ BEGIN
            opted_out_at = coalesce(p.opted_out_at, excluded.opted_out_at);
   END IF;
   IF is_opting_out THEN
+    -- Nobody else's call to this number begins any more, whichever debtor it would have been about.
+    UPDATE casegate.contact c
+       SET state = 'voided', closed_at = moment, void_reason = 'OPTED_OUT',
+           counts = CASE WHEN c.handling = 'dial_token' AND c.dialed_at IS NULL THEN 0 ELSE c.counts END
+     WHERE c.point_mac = found.point_mac AND c.party <> 'debtor' AND c.state = 'granted';
     PERFORM casegate.publish_changes(vendor, contract, 'contact_opted_out', ARRAY[found.case_ref], moment,
                                      jsonb_build_object('contact_point', found.point_kind));
   END IF;
@@ -353,10 +362,12 @@ BEGIN
 END $$;
 
 -- One more try at a case's last four digits on a day: how many that makes, or NULL when three were made.
-CREATE FUNCTION casegate.take_identity_try(of_case uuid, on_day date, most integer)
+CREATE FUNCTION casegate.take_identity_try(vendor text, contract text, of_case uuid, on_day date, most integer)
 RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  INSERT INTO casegate.identity_try AS t VALUES (of_case, on_day, 1)
+  INSERT INTO casegate.identity_try AS t
+    SELECT a.case_id, on_day, 1 FROM casegate.assigned_case a
+     WHERE a.vendor_id = vendor AND a.contract_id = contract AND a.case_id = of_case AND a.status = 'assigned'
     ON CONFLICT (case_id, day) DO UPDATE SET tries = t.tries + 1 WHERE t.tries < most
   RETURNING tries
 $$;
@@ -447,9 +458,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   PERFORM casegate.void_permits(NULL, OLD.case_id, NULL, NULL, NULL, NULL, NULL, 'ERASED', clock_timestamp());
   UPDATE casegate.contact SET person_mac = decode(repeat('00', 32), 'hex'), point_mac = decode(repeat('00', 32), 'hex'),
-         debt = '', case_ref = NULL
+         debt = '', case_ref = NULL, case_id = '00000000-0000-0000-0000-000000000000'
    WHERE case_id = OLD.case_id;
+  UPDATE casegate.permit_refusal SET case_id = '00000000-0000-0000-0000-000000000000' WHERE case_id = OLD.case_id;
   DELETE FROM casegate.identity_try WHERE case_id = OLD.case_id;
+  -- A refusal to be called stays, for the number of whoever refused.
+  DELETE FROM casegate.point_state
+   WHERE point_mac IN (OLD.contact_mac, OLD.home_mac, OLD.related_mac) AND opted_out_at IS NULL;
   RETURN OLD;
 END $$;
 -- Whether a consent was given in a call that was allowed: no permit, no consent.
@@ -481,7 +496,7 @@ GRANT EXECUTE ON FUNCTION casegate.permit_case(text, text, text), casegate.vendo
   casegate.grant_permit(jsonb, bigint, integer, integer, date),
   casegate.refuse_permit(text, text, uuid, text, text, text, text, text, integer, text, text, timestamptz, text[]),
   casegate.close_permit(text, text, uuid, text, text, integer, boolean, text, boolean, text, timestamptz),
-  casegate.take_identity_try(uuid, date, integer), casegate.note_identity(text, text, uuid, text) TO "{vendor}";
+  casegate.take_identity_try(text, text, uuid, date, integer), casegate.note_identity(text, text, uuid, text) TO "{vendor}";
 GRANT EXECUTE ON FUNCTION casegate.packs_in_force() TO "{vendor}", "{company}";
 GRANT SELECT, INSERT ON casegate.pack_text, casegate.pack_activation TO "{company}";
 GRANT UPDATE (ended_at, ended_by, end_proposal) ON casegate.pack_activation TO "{company}";
