@@ -15,6 +15,7 @@ from gateway.cli.console import (
     out,
     print_json,
 )
+from gateway.cli.pack_simulation import AtMostOption, LastOption, simulate_pack
 from gateway.cli.policy import read_named_policy, tell_changes
 from gateway.cli.proposals import (
     AuthorityOption,
@@ -190,15 +191,27 @@ def explain(
 
 
 def simulate(
-    vendor: VendorOption,
+    pack: Annotated[str | None, typer.Argument(help="A law pack, instead of a policy.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Vendor id, of a policy.")] = None,
     contract: ContractOption = None,
     policy: PolicyOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    last: LastOption = None,
+    at_most: AtMostOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JSONOption = False,
 ) -> None:
-    """Replay the vendor's releases under its file or `--policy`: what it would see or lose."""
+    """Replay what was: a vendor's releases under its file or `--policy`, permits under a PACK."""
+    if pack is not None:
+        if vendor or contract or policy or since or until:
+            raise typer.BadParameter(
+                "a pack is tried on all vendors; use --last", param_hint="PACK"
+            )
+        simulate_pack(pack, last, at_most=at_most, config=config, as_json=as_json)
+        return
+    if vendor is None or last is not None or at_most is not None:
+        raise typer.BadParameter("name a law pack, or --vendor without --last", param_hint="PACK")
     office = open_office(config)
     desk = office.scopes()
     loaded = (

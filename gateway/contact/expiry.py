@@ -1,4 +1,4 @@
-"""Permits whose time is over: nobody closed them, so each counts as a try."""
+"""Permits whose time is over, and those that something else has ended: each is told to the log."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +13,16 @@ from gateway.clock import Clock
 from gateway.evidence import record_with_change
 
 _EXPIRE = "SELECT * FROM casegate.expire_permits(%s, %s)"
+# What a hold, a recall, a suspension, a withdrawal or an opting out has ended did so by triggers,
+# in the transaction of the change; here the log hears which permits those were.
+_VOIDED = """
+UPDATE casegate.contact SET void_logged_at = %s
+ WHERE contact_id IN (
+       SELECT c.contact_id FROM casegate.contact c
+        WHERE c.void_reason IS NOT NULL AND c.void_logged_at IS NULL
+        ORDER BY c.closed_at LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING contact_id, vendor_id, contract_id, void_reason
+"""
 _AT_ONCE = 500
 
 
@@ -30,11 +40,13 @@ class PermitExpiry:
         """Ends what is over and logs it, 500 permits a transaction; returns how many."""
         done = 0
         with self.connection() as connection:
-            while True:
-                ended = self._end_some(connection, self.clock.now())
-                done += ended
-                if ended < _AT_ONCE:
-                    return done
+            for end_some in (self._end_some, self._tell_some):
+                while True:
+                    ended = end_some(connection, self.clock.now())
+                    done += ended
+                    if ended < _AT_ONCE:
+                        break
+        return done
 
     def next_end(self) -> datetime | None:
         """None: nothing hangs on the moment, a round is soon enough."""
@@ -54,6 +66,25 @@ class PermitExpiry:
                     actor="clockwork",
                     vendor=vendor_id,
                     contract=contract_id,
+                    permits=permits,
+                )
+        return len(rows)
+
+    def _tell_some(self, connection: psycopg.Connection, now: datetime) -> int:
+        with connection.transaction():
+            rows = connection.execute(_VOIDED, (now, _AT_ONCE)).fetchall()
+            by_cause: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+            for permit_id, *cause in rows:
+                by_cause[cause[0], cause[1], cause[2]].append(str(permit_id))
+            for (vendor_id, contract_id, reason), permits in sorted(by_cause.items()):
+                record_with_change(
+                    connection,
+                    EventType.PERMIT_VOIDED,
+                    at=now,
+                    actor="clockwork",
+                    vendor=vendor_id,
+                    contract=contract_id,
+                    reason=reason,
                     permits=permits,
                 )
         return len(rows)

@@ -191,9 +191,7 @@ class Replay:
             self._debtor(past, rows, span, findings)
         return findings
 
-    def _debtor(
-        self, past: Past, rows: Iterator[PastRow], span: Span, findings: Findings
-    ) -> None:
+    def _debtor(self, past: Past, rows: Iterator[PastRow], span: Span, findings: Findings) -> None:
         history: deque[PastContact] = deque(maxlen=_LONGEST)
         facts: set[str] = set()
         for row in rows:

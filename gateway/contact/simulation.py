@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import psycopg
 
 from gateway.contact.past import NOBODY, Span
 from gateway.contact.replay import Findings, Replay
-from gateway.errors import GatewayUnavailableError
+from gateway.errors import ReplayEndedError
 from keys.kek import KeyEncryptionKey
 from policies.contact.calendar import china_calendar
 from policies.contact.packs import ContactPack, read_contact_pack
@@ -133,7 +134,7 @@ def simulate_pack(
 
     Raises:
         PolicyFileError: the pack cannot be read.
-        GatewayUnavailableError: a process of the replay died.
+        ReplayEndedError: a process of the replay died.
     """
     pack = tried.read()
     with archive.connection() as connection:
@@ -159,7 +160,7 @@ def _spans(since: datetime, until: datetime) -> Iterator[Span]:
     edges = [bytes([byte]) + bytes(31) for byte in range(_SHARES)]
     # Longer than any key, so that the last share has an end too.
     edges.append(b"\xff" * 33)
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         yield Span(first, last, since, until)
 
 
@@ -178,7 +179,9 @@ def _in_processes(archive: Archive, tried: TriedPack, spans: list[Span]) -> Iter
         try:
             yield from pool.map(_run, spans)
         except BrokenProcessPool as error:
-            raise GatewayUnavailableError("a process of the replay died") from error
+            raise ReplayEndedError(
+                "a process of the replay ended; the machine may be short of memory"
+            ) from error
 
 
 # A process connects and compiles once, not once a span.

@@ -92,6 +92,21 @@ class ContactRules:
         fired = {code for rule, _ in segment.rules if (code := rule.fires(inquiry)) is not None}
         return tuple(sorted(fired, key=_ORDER.__getitem__)) if fired else ()
 
+    def fired(self, request: ContactRequest, situation: Situation) -> tuple[FiredRule, ...]:
+        """Only the rules that say no, by pack and then as the file has them: for replays."""
+        at, zones = request.at.astimezone(UTC), _zones(request)
+        if zones is None:
+            return (_NO_ZONE,)
+        segment = self._segment(at)
+        if not segment.rules:
+            return (_NO_PACK,)
+        inquiry = self._inquiry(request, situation, at, zones, segment)
+        return tuple(
+            FiredRule(rule.rule_id, pack.pack_id, pack.version, code)
+            for rule, pack in segment.rules
+            if (code := rule.fires(inquiry)) is not None
+        )
+
     def decide(self, request: ContactRequest, situation: Situation) -> ContactDecision:
         """The whole answer, with every rule that fired, by pack and then as the file has them."""
         at, zones = request.at.astimezone(UTC), _zones(request)

@@ -14,7 +14,20 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Form, HTTPException
-from sqlalchemy import Column, Date, DateTime, Integer, MetaData, Table, Text, select
+from pydantic import BaseModel
+from sqlalchemy import (
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -39,6 +52,29 @@ cases = Table(
     Column("treatment_codes", JSONB),
     *(Column(name, Text) for name in _TEXTS),
 )
+permits = Table(
+    "bare_permit",
+    metadata,
+    Column("permit_id", Integer, Identity(), primary_key=True),
+    *(
+        Column(name, Text, nullable=False)
+        for name in ("case_ref", "agent", "script", "caller_number")
+    ),
+    Column("contact_point", Text, nullable=False),
+    Column("script_version", Integer, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+class Wish(BaseModel):
+    """As our vendors post it."""
+
+    case_ref: str
+    contact_point: str
+    agent: str
+    script: str
+    script_version: int
+    caller_number: str
 
 
 def create_app() -> FastAPI:
@@ -75,6 +111,15 @@ def create_app() -> FastAPI:
                 .limit(limit)
             )
             return [dict(row) for row in result.mappings()]
+
+    @app.post("/permits", status_code=201)
+    async def post_permit(wish: Wish) -> dict[str, Any]:
+        async with engine.begin() as connection:
+            result = await connection.execute(
+                insert(permits).values(wish.model_dump()).returning(*permits.c)
+            )
+            row = result.mappings().one()
+        return dict(row)
 
     @app.post("/token")
     async def post_token(grant_type: Annotated[str, Form()]) -> dict[str, Any]:

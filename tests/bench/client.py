@@ -15,11 +15,12 @@ _LENGTH = b"content-length:"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Bytes to send, and what a right answer holds: `marker` so many times."""
+    """Bytes to send, how a right answer begins, and what it holds: `marker` so many times."""
 
     wire: bytes
     marker: bytes
     times: int
+    status: bytes = b"HTTP/1.1 200 "
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         request = self._request
         assert request is not None
         if (
-            not self._received.startswith(b"HTTP/1.1 200 ")
+            not self._received.startswith(request.status)
             or self._received.count(request.marker) != request.times
         ):
             self.wrong = bytes(self._received[:400]).decode("latin-1")

@@ -473,7 +473,7 @@ RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
   SELECT EXISTS (SELECT FROM casegate.contact c
                   WHERE c.contact_id = permit AND c.vendor_id = vendor AND c.contract_id = contract AND c.case_id = the_case
-                    AND c.state <> 'voided' AND captured BETWEEN c.requested_at AND c.requested_at + interval '2 hours')
+                    AND c.state <> 'voided' AND captured BETWEEN date_trunc('milliseconds', c.requested_at) AND c.requested_at + interval '2 hours')
 $$;
 """
 
