@@ -2,11 +2,11 @@
 
 import re
 
-from gateway.redaction.digits import DIGITS, SEPARATOR_CLASS, basic_class
-from gateway.redaction.letters import bare_view
+from gateway.redaction.digits import BARRIER, DIGITS, SEPARATOR_CLASS, basic_class
+from gateway.redaction.letters import LATIN, bare_view
 from gateway.redaction.pieces import FILLER_BEGINS, FILLERS
 from gateway.redaction.spans import EntityType, Source, Span
-from gateway.redaction.splits import silence_idioms
+from gateway.redaction.splits import IDIOM_BEGINS, silence_idioms
 
 _CHAT_WORDS = (
     r"微\s?信|薇信|威信|维信|徽信|危信|卫星号|[vV]\s?信|绿泡泡|小绿|绿色软件|[微薇威❤]\s?[❤♥信]|企鹅号?|扣扣|抠抠|球球|秋秋|"
@@ -18,9 +18,15 @@ _SLANG = (
     r"[加+＋]\s?(?:个|我|他|她|你|下)?\s?(?:[微薇](?!\s?[信博])|[vVqQ])(?:号|：|:)?|(?:微|薇|[vVqQ])\s?[我号：:]|"
     r"扣(?:号|：|:)?|[qQ]\s[qQ]"
 )
-_CUE = re.compile(rf"(?:{_CHAT_WORDS}|(?<![A-Za-z])(?i:{_LATIN_WORDS})|(?<![A-Za-z])(?:{_SLANG}))")
-_BETWEEN = re.compile(
-    r"\s?(?:号码?|號碼?|账号|帐号|id|名|名字)?(?:[是为為:：=\s，,\"'“”「」（(\[【{]|叫|加|我|他){0,6}"
+_ANNOUNCES = (
+    r"\s?+(?:号码?|號碼?|账号|帐号|id|名|名字)?+"
+    r"(?:[是为為:：=\s，,\"'“”「」（(\[【{]|叫|加|我|他){0,6}+"
+)
+_BETWEEN = re.compile(_ANNOUNCES)
+# Where an ordinary word follows, or a cut, no name can begin.
+_CUE = re.compile(
+    rf"(?>{_CHAT_WORDS}|(?<![A-Za-z])(?i:{_LATIN_WORDS})|(?<![A-Za-z])(?:{_SLANG}))(?!{_ANNOUNCES}"
+    rf"(?:{BARRIER}|(?![{basic_class({*DIGITS, *LATIN})}{IDIOM_BEGINS}号码])[\u3400-\u9fff]))"
 )
 _SIGN = rf"[{SEPARATOR_CLASS}]"
 _WORD = rf"(?:{FILLERS}|数字|下划线|字母|英文|小写|大写)"
@@ -43,7 +49,7 @@ _SECRET = re.compile(
 _BEGINS = re.compile(
     "[微薇威维徽危卫vVwWqQtTlLsSiI扣抠企抖快陌探小闲淘旺钉支绿球秋加+＋aA用登账帐密验驗校口动安cCpPoO]"
     "(?=[信 xXeEqQgGhHiInNkK扣抠鹅音手陌探博红绿鱼宝旺钉付户录号码碼证證验令态全星泡色❤♥球秋"
-    "：:0-9个我他她你下微薇vVaAlLtTdD])"
+    "：:0-9个我他她你下微薇vVaAlLtTdD])(?!证[^码碼])"
 )
 _SECRET_BEGINS = frozenset(
     ("密码", "密碼", "验证", "驗證", "校验", "口令", "动态", "安全", "cv", "pi", "ot", "pa")

@@ -1,7 +1,9 @@
 """The words around a number: what it is said to be, and whether it is an ordinary quantity."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
+from itertools import groupby
 
 from gateway.redaction.digits import BARRIER
 from gateway.redaction.spans import PLACEHOLDERS
@@ -63,10 +65,36 @@ _WORDS = {
         號 ☎ 📞 📱 tel telephone phone mobile mob cell call fax dial""",
 }
 # They belong to the word before them: 身份证号码 is about the card, though 号码 alone is a phone.
-_ENDINGS = "号码|號碼|编号|编码|识别号|流水号|number|号|號|码|id|no"
+_ENDINGS = (
+    "号码",
+    "號碼",
+    "编号",
+    "编码",
+    "识别号",
+    "流水号",
+    "number",
+    "号",
+    "號",
+    "码",
+    "id",
+    "no",
+)
 _CUES = {word: cue for cue, listed in _WORDS.items() for word in listed.split()}
-# Nothing but literals: the engine skips from one first character to the next.
-_WORD = re.compile(f"({'|'.join(sorted(_CUES, key=len, reverse=True))})(?:{_ENDINGS})?")
+
+
+def _by_first(words: Iterable[str]) -> str:
+    """An expression for any of these words, the longest first: their first characters, then rests.
+
+    The engine skips from one first character to the next, and tries few rests at each.
+    """
+    longest_first = sorted(words, key=lambda word: (word[0], -len(word)))
+    return "|".join(
+        f"{re.escape(first)}(?:{'|'.join(re.escape(word[1:]) for word in some)})"
+        for first, some in groupby(longest_first, key=lambda word: word[0])
+    )
+
+
+_WORD = re.compile(f"({_by_first(_CUES)})(?:{_by_first(_ENDINGS)})?")
 _BEHIND = re.compile(
     r"[\s，,）)]?(?:这|那|是)?(?:个|張|张)?(?:他|她|我|客户)?的?(身份证|证件|卡号|银行卡|手机|电话)"
 )
@@ -85,12 +113,6 @@ _ORDINARY = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
     r"|(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
     r"|(?<![,，<>!^=+~*|_/&#-])\d{1,3}(?:[,，]\d{3})+(?![,，]\d)(?:\.\d{1,2})?)(?!\d)"
-)
-_ORDINARY_RUN = re.compile(
-    r"(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
-    r"(?: {1,2}(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)?"
-    r"|(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
-    r"|\d{1,3}(?:[,，]\d{3})*(?:\.\d{1,2})?|\d{1,7}\.\d{1,2})[\s，。、；：！,.;:!)）]{0,4}"
 )
 _LONGEST_DATE = 10
 # What is said of an order ends with the sentence.
@@ -117,8 +139,9 @@ def cues_before(text: str, start: int, *, reach: int = _REACH) -> list[Cue]:
     cues: list[Cue] = []
     last = 0
     for word in _WORD.finditer(window.lower()):
-        if word[0] > "z" or _stands_alone(word):
-            cues.append(_CUES[word[1]])
+        bare = word[1]
+        if bare > "z" or _stands_alone(word):
+            cues.append(_CUES[bare])
             last = word.end()
     if cues and cues[-1] is Cue.REFERENCE and _SENTENCE_ENDS.search(window, last):
         cues.pop()
@@ -149,11 +172,6 @@ def is_quantity(text: str, start: int, end: int) -> bool:
 def has_unit_after(text: str, end: int) -> bool:
     """Whether a unit follows: 元, %, 期, 天 and the like."""
     return _UNIT_AFTER.match(text, end) is not None
-
-
-def is_ordinary_run(text: str, start: int, end: int) -> bool:
-    """Whether text[start:end] is one date, one time, or one amount, and punctuation."""
-    return _ORDINARY_RUN.fullmatch(text, start, end) is not None
 
 
 def has_ordinary_form(text: str, start: int, end: int) -> bool:

@@ -5,21 +5,26 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from string import ascii_letters, digits
 
-from gateway.redaction.letters import bare_view
+from gateway.redaction.digits import BARRIER, DIGIT_CLASS, basic_class
+from gateway.redaction.letters import LATIN, bare_view
 from gateway.redaction.spans import EntityType, Source, Span
 
-# One of these is in every address. A single character is looked for in no time.
-_SIGNS = ("@", "＠", "﹫", "特", "鼠", "圈", "&")
-_BEFORE_TE = frozenset("艾爱")
+# One of these is in every address; four letters or digits in whatever costume near the word.
+_SIGN_OR_WORD = re.compile("[@＠﹫特鼠圈&邮郵](?:(?<!特)|(?<=[艾爱]特))")
 _LATIN = re.compile("com|cn|net|at|mail|COM|AT")
-_WORDS = ("邮", "郵")
+_WORDS = frozenset("邮郵")
 # As most addresses are written; nothing beside it may belong to it.
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)++(?![@A-Za-z0-9])")
 _PLAIN_LOCAL = frozenset(ascii_letters + digits + "._%+-")
 _ANNOUNCING = 8
-# Four letters or digits in whatever costume, near the word for mail.
 _NAME_NEAR = re.compile(r"[^\u3000-\u9fff\uff00-\uff20\ufdd0\s]{4}")
 _NEAR = 24
+# Of a host a letter, or its number before the word; or a name behind the word.
+_MAY_TELL = re.compile(
+    rf"[A-Za-z{basic_class(one for one in LATIN if LATIN[one].isalpha())}\U00010000-\U0001ffff]"
+    rf"|[{DIGIT_CLASS}][^{BARRIER}]?[{DIGIT_CLASS}][^{BARRIER}]{{0,6}}[邮郵信件]"
+    rf"|[邮郵][^{BARRIER}]{{0,16}}?{_NAME_NEAR.pattern}"
+)
 _HOSTS = (
     "(?:qq|vip\\.qq|163|126|139|189|188|yeah|foxmail|gmail|sina|sohu|outlook|hotmail|live|icloud|aliyun|yahoo|msn|wo|"
     "tom|21cn|263|me|tencent|huawei)"
@@ -31,8 +36,12 @@ _ENDING = rf"(?:(?:{_DOT}[a-z0-9\-]{{2,24}})|(?:{_COMMA}{_TOP}))"
 _HOST = rf"(?:[a-z0-9\-]{{1,40}}{_ENDING}{{1,4}}|{_HOSTS}(?![a-z0-9]))"
 _KNOWN_HOST = rf"{_HOSTS}(?:{_ENDING}{{1,2}}|\s(?:com|cn|net)(?![a-z]))"
 _SPACED_HOST = r"[a-z0-9](?:\s[a-z0-9\-]){0,40}\s*[.。点,]\s*[a-z](?:\s[a-z]){1,5}(?![a-z])"
-_SPACED_LOCAL = r"(?<![a-z0-9])[a-z0-9](?:\s[a-z0-9._%+\-]){1,63}+"
-_LOCAL = rf"(?:{_SPACED_LOCAL}|(?<![a-z0-9._%+\-])[a-z0-9._%+\-]{{1,64}}+)"
+_NAME = "a-z0-9._%+\\-"
+# The first character is outside both alternatives, so that the engine skips to it.
+_LOCAL = (
+    rf"[{_NAME}](?:(?<![a-z0-9].)(?<=[a-z0-9])(?:\s[{_NAME}]){{1,63}}+"
+    rf"|(?<![{_NAME}].)[{_NAME}]{{0,63}}+)"
+)
 _SIGN = (
     r"(?:@+\s?(?:艾特)?|艾特|爱特|圈a|小老鼠|&#0*64;?|&#x40;?|&commat;?|\sat\s"
     r"|[(（\[【{]\s?(?:at|@|艾特|a|圈a)\s?[)）\]】}])"
@@ -61,29 +70,22 @@ def find_emails(text: str, *, has_words: bool = True) -> list[Span]:
 
     `has_words` says whether two letters stand together anywhere in the text.
     """
+    places: list[int] = []
     spans: list[Span] = []
-    if "@" in text:
-        spans += [span for at in _places(text, "@") if (span := _read_plain(text, at))]
-    places = [found.start() for found in _LATIN.finditer(text)] if has_words else []
-    for sign in _SIGNS:
-        if sign in text:
-            places += [
-                place
-                for place in _places(text, sign)
-                if sign != "特" or text[place - 1 : place] in _BEFORE_TE
-            ]
-    for word in _WORDS:
-        if word in text:
-            places += [
-                place
-                for place in _places(text, word)
-                if _NAME_NEAR.search(text, max(0, place - _NEAR), place + _NEAR)
-            ]
+    if has_words and _LATIN.search(text):
+        places += (found.start() for found in _LATIN.finditer(text))
+    for found in _SIGN_OR_WORD.finditer(text) if _has_sign_or_word(text) else ():
+        place = found.start()
+        if found[0] == "@" and (span := _read_plain(text, place)):
+            spans.append(span)
+        places.append(place)
     if not places:
         return spans
-    plain = [(span.start - _ANNOUNCING, span.end) for span in spans]
+    for span in spans:
+        first, after = span.start - _ANNOUNCING, span.end
+        places = [place for place in places if not first <= place < after]
     open_ = sorted(
-        place for place in places if not any(start <= place < end for start, end in plain)
+        place for place in places if text[place] not in _WORDS or _may_tell(text, place)
     )
     while open_:
         near = takewhile(lambda pair: pair[1] - pair[0] < _REACH, pairwise(open_))
@@ -94,6 +96,29 @@ def find_emails(text: str, *, has_words: bool = True) -> list[Span]:
     return spans
 
 
+def _may_tell(text: str, word: int) -> bool:
+    """Whether a name and a host, in whatever costume, may be near the word for mail."""
+    return (
+        _NAME_NEAR.search(text, max(0, word - _NEAR), word + _NEAR) is not None
+        and _MAY_TELL.search(text, max(0, word - _REACH), word + _REACH) is not None
+    )
+
+
+def _has_sign_or_word(text: str) -> bool:
+    """Whether the expression can find anything: single characters are looked for in no time."""
+    return (
+        "@" in text
+        or "邮" in text
+        or "特" in text
+        or "圈" in text
+        or "鼠" in text
+        or "&" in text
+        or "＠" in text
+        or "﹫" in text
+        or "郵" in text
+    )
+
+
 def _read_plain(text: str, at: int) -> Span | None:
     host = _PLAIN_HOST.match(text, at + 1)
     start = at
@@ -102,13 +127,6 @@ def _read_plain(text: str, at: int) -> Span | None:
     if host is None or start == at:
         return None
     return Span(start, host.end(), EntityType.EMAIL, 0.95, Source.PATTERN)
-
-
-def _places(text: str, hint: str) -> Iterator[int]:
-    place = text.find(hint)
-    while place >= 0:
-        yield place
-        place = text.find(hint, place + 1)
 
 
 def _find_in(text: str, start: int, end: int) -> Iterator[Span]:

@@ -90,11 +90,13 @@ class CasegateAnalyzer(AnalyzerEngine):
             context_aware_enhancer=PassThroughEnhancer(),
         )
         self._members = tuple(registry.recognizers)
+        alone = self._members[0] if len(self._members) == 1 else None
+        self._only = alone.finder if isinstance(alone, FinderRecognizer) else None
 
     def find(self, text: str) -> list[Span]:
         """Spans in order of place, none overlapping; other people's types are OTHER."""
-        if len(self._members) == 1 and isinstance(self._members[0], FinderRecognizer):
-            return self._members[0].finder.find(text)
+        if self._only is not None:
+            return self._only.find(text)
         spans: list[Span] = []
         for member in self._members:
             if isinstance(member, FinderRecognizer):

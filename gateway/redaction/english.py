@@ -7,7 +7,7 @@ SHA-256; its code and what that depends on is neither needed nor imported.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def _joined(text: str, spans: list[Span]) -> list[Span]:
             and last.type is span.type is EntityType.ADDRESS
             and _GAP.fullmatch(text, last.end, span.start)
         ):
-            joined[-1] = replace(last, end=span.end, score=min(last.score, span.score))
+            joined[-1] = last._replace(end=span.end, score=min(last.score, span.score))
         else:
             joined.append(span)
     return joined

@@ -5,7 +5,7 @@ import re
 from gateway.redaction.accounts import find_accounts
 from gateway.redaction.backwards import find_backwards
 from gateway.redaction.codes import find_codes
-from gateway.redaction.context import Cue, is_ordinary_run, nearest_cue
+from gateway.redaction.context import Cue, nearest_cue
 from gateway.redaction.digits import (
     CHECK_LETTERS,
     DIGIT_CLASS,
@@ -22,31 +22,43 @@ from gateway.redaction.emails import find_emails
 from gateway.redaction.loose import find_loose, find_told
 from gateway.redaction.pieces import FILLER_BEGINS, FILLERS
 from gateway.redaction.plates import find_plates
-from gateway.redaction.runs import find_in_run, find_plain
+from gateway.redaction.runs import UNITS, find_in_run, find_plain
 from gateway.redaction.spans import EntityType, Source, Span, resolve
 from gateway.redaction.splits import find_split
 
-_RUN = re.compile(
-    rf"[{MAYBE_DIGIT_CLASS}]"
-    rf"(?:[{RUN_CLASS}]{{4,}}+(?:(?=[{FILLER_BEGINS}])(?:{FILLERS})[{RUN_CLASS}]++)*+"
-    rf"|[{RUN_CLASS}]{{0,3}}+(?:(?=[{FILLER_BEGINS}])(?:{FILLERS})[{RUN_CLASS}]++)++)"
-)
 _WEAK_CHARACTERS = frozenset(LETTERS.keys() | HOMOPHONES.keys() | STROKES | set("个個"))
 _WEAK_CLASS = basic_class(_WEAK_CHARACTERS | CHECK_LETTERS)
 _LATIN = "A-Za-zＡ-Ｚａ-ｚ"
 # Before a plain number: no letter, and nothing that could tie one to it (E-12345678, +86).
 _TIES = f"{_LATIN}{basic_class(SEPARATORS - set('：:，,。；;、！？!?“”‘’「」【】《》|'))}"
-# Most numbers are written plainly: nothing has to be folded, joined or looked behind.
-_PLAIN = re.compile(
-    rf"(?<![{_TIES}])([0-9]+(?:(?<=[0-9]{{17}})[Xx])?)(?![{_LATIN}{_WEAK_CLASS}])"
-    rf"(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+"
+_FILLED = rf"(?=[{FILLER_BEGINS}])(?:{FILLERS})[{RUN_CLASS}]"
+# What may stand behind a plain number, to the end of the run.
+_REST = rf"(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+(?![{RUN_CLASS}])(?!{_FILLED})"
+# A run, by what it is read as: most numbers are written plainly, and nothing of them has to be
+# folded, joined or looked behind. An empty group says which, and where the number ends. The first
+# character is outside all alternatives, so that the engine skips to it.
+_MOBILE, _QUANTITY, _PLAIN, _LANDLINE, _ORDINARY = range(1, 6)
+_QUANTITIES = (_QUANTITY, _ORDINARY)
+_PLAINLY = (
+    rf"(?<![{_TIES}].)(?:"
+    rf"(?<=1)[3-9][0-9]{{9}}()(?![{_LATIN}])"
+    rf"|(?<![{basic_class(STROKES)}].)(?<=[0-9])(?:[0-9]{{4,8}}+(?=[{basic_class(UNITS)}])"
+    rf"|[0-9]{{0,3}}+(?![{_LATIN}{_WEAK_CLASS}]))()"
+    rf"|(?<=[0-9])[0-9]{{4,}}+(?:(?<=[0-9]{{17}})[Xx])?()(?![{_LATIN}{_WEAK_CLASS}])"
+    rf"|(?<=0)[0-9]{{2,3}}-[2-8][0-9]{{6,7}}()(?![-{_LATIN}{_WEAK_CLASS}])"
+    rf"){_REST}"
 )
-_PLAIN_MOBILE = re.compile(
-    rf"(?<![{_TIES}])(1[3-9][0-9]{{9}})(?![{_LATIN}])(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+"
+_ORDINARILY = (
+    rf"(?<=\d)(?:(?:(?<=1)9|(?<=2)0)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
+    r"(?: {1,2}(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)?"
+    r"|(?:(?<=[01])\d|(?<=2)[0-3]|):[0-5]\d(?::[0-5]\d)?"
+    r"|\d{0,2}(?:[,，]\d{3})*(?:\.\d{1,2})?|\d{0,6}\.\d{1,2})()[\s，。、；：！,.;:!)）]{0,4}"
+    rf"(?![{RUN_CLASS}])(?!{_FILLED})"
 )
-_PLAIN_LANDLINE = re.compile(
-    rf"(?<![{_TIES}])(0[0-9]{{2,3}}-[2-8][0-9]{{6,7}})(?![-{_LATIN}{_WEAK_CLASS}])"
-    rf"(?:(?![{MAYBE_DIGIT_CLASS}])[{RUN_CLASS}])*+"
+_RUN = re.compile(
+    rf"[{MAYBE_DIGIT_CLASS}]"
+    rf"(?:(?=[{RUN_CLASS}]{{4}})(?:{_PLAINLY}|{_ORDINARILY}|[{RUN_CLASS}]++(?:{_FILLED}[{RUN_CLASS}]*+)*+)"
+    rf"|[{RUN_CLASS}]{{0,3}}+(?:{_FILLED}[{RUN_CLASS}]*+)++)"
 )
 _WEAK_INSIDE = basic_class(_WEAK_CHARACTERS)
 _WEAK = re.compile(f"[{_WEAK_INSIDE}]")
@@ -71,34 +83,40 @@ class IdentifierFinder:
         named = find_plates(text) + find_emails(text, has_words=has_words) + find_accounts(text)
         spans = list(named)
         for run in _RUN.finditer(text):
-            start, end = run.span()
-            if named and _is_within(text, start, end, named):
+            form = run.lastindex
+            if form in _QUANTITIES or (named and _is_within(text, *run.span(), named)):
                 continue
-            plain = _PLAIN_MOBILE.match(text, start)
-            if plain is not None and plain.end() == end:
-                spans.append(Span(start, plain.end(1), EntityType.PHONE, 0.95, Source.PATTERN))
-                continue
-            plain = _PLAIN.match(text, start)
-            if plain is not None and plain.end() == end:
-                if span := find_plain(text, *plain.span(1)):
-                    spans.append(span)
-                if text[start - 1 : start] not in STROKES or (span and span.score >= _SURE):
-                    continue
-            plain = _PLAIN_LANDLINE.match(text, start)
-            if plain is not None and plain.end() == end:
-                if nearest_cue(text, start) is not Cue.REFERENCE:
-                    spans.append(Span(start, plain.end(1), EntityType.PHONE, 0.8, Source.PATTERN))
-                continue
-            if is_ordinary_run(text, start, end):
-                continue
-            found = find_in_run(text, start, end)
-            found += find_codes(text, start, end, found)
-            found += _look_behind_disguise(text, start, end, found)
-            spans += found
+            if form == _MOBILE:
+                spans.append(
+                    Span(run.start(), run.end(form), EntityType.PHONE, 0.95, Source.PATTERN)
+                )
+            elif form is None or not _add_plain(text, run, form, spans):
+                spans += _read_run(text, *run.span())
         spans += find_told(text, has_words=has_words)
         spans += find_split(text, spans)
         spans += find_backwards(text)
         return resolve([round_off(text, span) for span in spans])
+
+
+def _add_plain(text: str, run: re.Match[str], form: int, spans: list[Span]) -> bool:
+    """Adds what digits alone or a landline are; whether nothing else can be in the run."""
+    start, end = run.start(), run.end(form)
+    if form == _LANDLINE:
+        if nearest_cue(text, start) is not Cue.REFERENCE:
+            spans.append(Span(start, end, EntityType.PHONE, 0.8, Source.PATTERN))
+        return True
+    span = find_plain(text, start, end)
+    if span is not None:
+        spans.append(span)
+    return text[start - 1 : start] not in STROKES or (span is not None and span.score >= _SURE)
+
+
+def _read_run(text: str, start: int, end: int) -> list[Span]:
+    """What is in a run of any other spelling, disguised or not."""
+    found = find_in_run(text, start, end)
+    found += find_codes(text, start, end, found)
+    found += _look_behind_disguise(text, start, end, found)
+    return found
 
 
 def _is_within(text: str, start: int, end: int, spans: list[Span]) -> bool:

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import partial
 
-from gateway.redaction.digits import DIGITS
+from gateway.redaction.digits import DIGITS, basic_class
 
 _RANGES = (
     (0x00C0, 0x0250),
@@ -41,27 +43,43 @@ def _letters() -> dict[str, str]:
 LATIN: dict[str, str] = _letters()
 """Each letter or sign that is an ASCII one in disguise."""
 
-_HIDDEN = {
-    code: None for code in range(0x10000) if unicodedata.category(chr(code)) in {"Cf", "Mn", "Me"}
-}
-_ASCII = str.maketrans(LATIN | DIGITS)
-_BARE = str.maketrans(
-    {one: letter.lower() for one, letter in LATIN.items()}
-    | DIGITS
-    | {chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)}
+_HIDDEN = frozenset(
+    one for one in map(chr, range(0x10000)) if unicodedata.category(one) in {"Cf", "Mn", "Me"}
 )
-_WITHOUT_HAN = str.maketrans(LATIN)
-_HIDDEN_CHARACTER = re.compile(f"[{''.join(map(re.escape, map(chr, _HIDDEN)))}]")
+_CAPITALS = {chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)}
+_ASCII = LATIN | DIGITS
+# One to one: lower() of some letters is two characters.
+_BARE = {one: letter.lower() for one, letter in LATIN.items()} | DIGITS | _CAPITALS
+_HIDDEN_CHARACTER = re.compile(f"[{basic_class(_HIDDEN)}]")
+
+
+def _replacer(table: dict[str, str]) -> Callable[[str], str]:
+    """Replaces characters by a table; looks at those alone that may be in it.
+
+    str.translate asks the table about every character, which takes much longer.
+    """
+    others = (one for one, canonical in table.items() if one != canonical)
+    may_be_listed = re.compile(f"[{basic_class(others)}\U00010000-\U0001ffff]")
+
+    def replace(found: re.Match[str]) -> str:
+        return table.get(one := found[0], one)
+
+    return partial(may_be_listed.sub, replace)
+
+
+_to_ascii = _replacer(_ASCII)
+_to_bare = _replacer(_BARE)
+_to_latin = _replacer(LATIN)
 
 
 def in_ascii(text: str) -> str:
     """Letters and digits in ASCII, case kept, the rest as it is; as long as the text."""
-    return text if text.isascii() else text.translate(_ASCII)
+    return text if text.isascii() else _to_ascii(text)
 
 
 def letters_in_ascii(text: str) -> str:
     """Letters and signs in ASCII, digits as they are; as long as the text."""
-    return text if text.isascii() else text.translate(_WITHOUT_HAN)
+    return text if text.isascii() else _to_latin(text)
 
 
 def bare_view(text: str, start: int, end: int) -> tuple[str, list[int]]:
@@ -69,7 +87,6 @@ def bare_view(text: str, start: int, end: int) -> tuple[str, list[int]]:
     places = list(range(start, end))
     stretch = text[start:end]
     if not stretch.isascii() and _HIDDEN_CHARACTER.search(stretch):
-        places = [place for place in places if ord(text[place]) not in _HIDDEN]
+        places = [place for place in places if text[place] not in _HIDDEN]
         stretch = "".join(text[place] for place in places)
-    # One to one: lower() of some letters is two characters.
-    return stretch.translate(_BARE), places
+    return _to_bare(stretch), places

@@ -47,9 +47,14 @@ def find_told(text: str, *, has_words: bool = True) -> list[Span]:
 
     `has_words` says whether two letters stand together anywhere in the text.
     """
-    rows = [row.span() for row in _ROW.finditer(text) if _NOT_PLAIN.search(text, *row.span())]
+    rows: list[tuple[int, int]] = []
+    if _ROW.search(text):
+        rows += (row.span() for row in _ROW.finditer(text) if _NOT_PLAIN.search(text, *row.span()))
     if has_words:
-        rows = sorted([*rows, *find_worded(text)])
+        rows += find_worded(text)
+        rows.sort()
+    if not rows:
+        return []
     spans: list[Span] = []
     last = 0
     for start, end in rows:

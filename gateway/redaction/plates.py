@@ -33,7 +33,9 @@ _NEVER_LETTERS = frozenset("oil")
 
 def find_plates(text: str) -> list[Span]:
     """Province, letter, five or six more, of which three are digits."""
-    spans = []
+    spans: list[Span] = []
+    if _MAYBE.search(text) is None:
+        return spans
     for begin in _MAYBE.finditer(text):
         if plain := _PLAIN.match(text, begin.start()):
             spans.append(Span(*plain.span(), EntityType.PLATE, 0.85, Source.PATTERN))

@@ -26,8 +26,8 @@ _SLACK = 2
 _INNER_MOBILE = re.compile(r"(?=1[3-9]\d{9})")
 _MOBILE_LENGTH = 11
 _SUMS = re.compile(r"\.\d{1,2}\s*[元块万%]|\s*[万亿%％]")
-# The commonest units; is_quantity knows more.
-_UNITS = frozenset("元块万年月天期次岁%")
+UNITS = frozenset("元块万年月天期次岁%")
+"""The commonest units; is_quantity knows more."""
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 NUMBER_CUES = frozenset({Cue.PHONE, Cue.ID, Cue.CARD, Cue.CHAT, Cue.ACCOUNT})
 
@@ -51,7 +51,7 @@ def find_plain(text: str, start: int, end: int) -> Span | None:
             verdict = _weigh(text, start, end, digits, verdict, is_whole=True)
         if verdict is not None:
             return Span(start, end, verdict.type, verdict.score, verdict.source)
-    if length < _SHORTEST_CUED or text[end : end + 1] in _UNITS:
+    if length < _SHORTEST_CUED or text[end : end + 1] in UNITS:
         return None
     verdict = _judge_by_words(text, start, end, digits)
     if verdict is None or is_quantity(text, start, end):

@@ -8,18 +8,29 @@ from gateway.redaction.digits import BARRIER, DIGIT_CLASS, read_digits
 from gateway.redaction.numbers import judge
 from gateway.redaction.spans import EntityType, Source, Span
 
-_ANNOUNCED = re.compile(
-    r"(?:电话|電話|手机|手機|号码|號碼|联系方式|座机|微信|证件|身份证|卡号|银行卡|账号|打我|打他|打她|打这|拨这|记一下|记下)(?!〕)"
-)
-_PART = re.compile(f"[{DIGIT_CLASS}]+")
-# Numerals of ordinary speech are no part of a number.
-_IDIOM = re.compile(
-    r"(?<=[前后後末尾头首第])[0-9０-９一二两三四五六七八九十]{1,2}(?=[位个個段组节])|"
-    r"一[下点會会直起样定般些遍次句段边个旦共切]|[两三几][下次遍句段边个]|万一|[第统唯再]一|[下后前上]一|三更|四处|(?<![零〇一二三四五六七八九两])七八(?![零〇一二三四五六七八九两])"
-)
 _REACH = 80
 _LONGEST_APPROACH = 14
 _LONGEST_GAP = 12
+# A word that announces a number, with two parts of it not far behind.
+_ANNOUNCED = re.compile(
+    r"(?:电话|電話|手机|手機|号码|號碼|联系方式|座机|微信|证件|身份证|卡号|银行卡|账号|打我|打他|打她|打这|拨这|记一下|记下)(?!〕)"
+    rf"(?=[^{DIGIT_CLASS}{BARRIER}]{{0,{_LONGEST_GAP - 1}}}+[{DIGIT_CLASS}]++"
+    rf"[^{DIGIT_CLASS}{BARRIER}]{{1,{_LONGEST_GAP}}}+[{DIGIT_CLASS}])"
+)
+_PART = re.compile(f"[{DIGIT_CLASS}]+")
+# Numerals of ordinary speech are no part of a number.
+_NUMERALS = "0-9０-９一二两三四五六七八九十"
+_SPOKEN = "零〇一二三四五六七八九两"
+IDIOM_BEGINS = f"{_NUMERALS}万几第统唯再下后前上"
+"""The first characters of what `silence_idioms` silences, for a character class."""
+# The first character is outside all alternatives, so that the engine skips to it.
+_IDIOM = re.compile(
+    rf"[{IDIOM_BEGINS}](?:"
+    rf"(?<=[前后後末尾头首第][{_NUMERALS}])[{_NUMERALS}]?(?=[位个個段组节])|"
+    r"(?<=一)[下点會会直起样定般些遍次句段边个旦共切]|(?<=[两三几])[下次遍句段边个]|"
+    r"(?<=[万第统唯再下后前上])一|(?<=三)更|(?<=四)处|"
+    rf"(?<![{_SPOKEN}].)(?<=七)八(?![{_SPOKEN}]))"
+)
 _MOST_PARTS = 20
 _SHORTEST = 10
 _LONGEST = 19
@@ -38,6 +49,8 @@ def _silence(idiom: re.Match[str]) -> str:
 def find_split(text: str, found: list[Span]) -> list[Span]:
     """Numbers in parts within 80 characters after a word that announces one, where none is yet."""
     spans: list[Span] = []
+    if _ANNOUNCED.search(text) is None:
+        return spans
     last = 0
     starts: list[int] | None = None
     for announced in _ANNOUNCED.finditer(text):
@@ -48,9 +61,6 @@ def find_split(text: str, found: list[Span]) -> list[Span]:
             starts = sorted([span.start for span in found])
         nearest = bisect_left(starts, place)
         if nearest < len(starts) and starts[nearest] <= place + _LONGEST_APPROACH:
-            continue
-        part = _PART.search(text, place, place + _LONGEST_GAP)
-        if part is None or BARRIER in text[place : part.start()]:
             continue
         parts = _read_parts(text, place)
         if len(parts) > 1 and (span := _join(text, parts)):

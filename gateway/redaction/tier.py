@@ -1,6 +1,5 @@
 """The tier for persons, addresses and organisations: models read once, three finders look."""
 
-from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -98,10 +97,10 @@ def _apart(reading: Reading, persons: list[Span], places: list[Span]) -> list[Sp
             if ruled and person.source is Source.NAME_MODEL and person.start > place.start:
                 continue  # 李楼, 周家宅: a village that is called after a family
             if first - start >= _SHORTEST:
-                spans.append(replace(place, start=start, end=first))
+                spans.append(place._replace(start=start, end=first))
             start = last
         if place.end - start >= _SHORTEST or start == place.start:
-            spans.append(replace(place, start=start))
+            spans.append(place._replace(start=start))
     return spans
 
 

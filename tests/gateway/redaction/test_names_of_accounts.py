@@ -28,11 +28,19 @@ FINDER = IdentifierFinder()
         "zhang.san-88",
     ],
 )
-@pytest.mark.parametrize("before", ["加微信", "用微信", "VX：", "绿泡泡", "加V", "徽信号"])
+@pytest.mark.parametrize(
+    "before", ["加微信", "用微信", "VX：", "绿泡泡", "加V", "徽信号", "微信几次"]
+)
 def test_an_account_is_hidden_in_any_letters(before: str, name: str) -> None:
     [span] = FINDER.find(f"{before}{name}，没回")
 
     assert (span.start, span.end) == (len(before), len(before + name))
+
+
+def test_a_plain_account_is_hidden_after_a_word_said_twice() -> None:
+    [span] = FINDER.find("微信号号wx_50596已添加")
+
+    assert (span.start, span.end) == (4, 12)
 
 
 @pytest.mark.parametrize(
