@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from gateway import __version__
-from gateway.http.problems import MEDIA_TYPE
+from gateway.http.problems import MEDIA_TYPE, problem_codes
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -18,10 +18,22 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable; branch on this."},
+        "code": {
+            "type": "string",
+            "description": "Stable; branch on this. New codes may come: go by the status then.",
+            "examples": list(problem_codes()),
+        },
         "request_id": {"type": "string"},
         "errors": {"type": "array", "items": {"type": "object"}},
     },
+    "example": {
+        "type": "urn:casegate:problem:NOT_FOUND",
+        "title": "There is no such thing here.",
+        "status": 404,
+        "code": "NOT_FOUND",
+        "request_id": "5c1f0a9be2d94c6a8f3b7d10",
+    },
+    "x-status-of-code": problem_codes(),
 }
 
 
@@ -75,8 +87,12 @@ class GatewayAPI(FastAPI):
         }
         for path in document["paths"].values():
             for operation in path.values():
-                operation["responses"].pop("422", None)
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
                 for status, text in (
+                    ("400", "It is not valid HTTP, or a certificate's header is not accepted."),
+                    ("404", "There is no such thing here."),
+                    ("431", "The request line and the headers are too large."),
                     ("401", "The certificate or the token is not accepted."),
                     ("403", "The policy or your role does not allow it."),
                     ("422", "The request does not fit its description."),

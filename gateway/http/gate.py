@@ -284,6 +284,7 @@ async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
         headers.append((b"www-authenticate", problem.challenge.encode()))
     if problem.allow is not None:
         headers.append((b"allow", problem.allow.encode()))
+    headers.extend((name.encode(), value.encode()) for name, value in problem.headers)
     retry = _RETRY.get(problem.status)
     if retry is not None:
         headers.append((b"retry-after", str(retry).encode()))

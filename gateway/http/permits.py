@@ -291,7 +291,9 @@ _PERMIT_SCHEMA: dict[str, Any] = {
 }
 _REFUSAL_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "required": ["type", "title", "status", "code", "codes", "rules", "allowed_from"],
+    "description": "Codes and rules are there when rules on contact refuse; what the policy "
+    "refuses has its code alone.",
+    "required": ["type", "title", "status", "code"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},

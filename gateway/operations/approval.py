@@ -60,6 +60,9 @@ class ProposalKind(StrEnum):
     SCRIPT_APPROVE = "script.approve"
     PACK_ACTIVATE = "pack.activate"
     PACK_END = "pack.end"
+    RECORDING_FREE = "recording.free"
+    AFFAIR_MOVE = "affair.move"
+    REPORT_WAIVE = "report.waive"
 
 
 _APPROVERS = {
@@ -68,6 +71,9 @@ _APPROVERS = {
     ProposalKind.SCRIPT_APPROVE: frozenset({StaffRole.COMPLIANCE}),
     ProposalKind.PACK_ACTIVATE: frozenset({StaffRole.COMPLIANCE}),
     ProposalKind.PACK_END: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.RECORDING_FREE: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.AFFAIR_MOVE: frozenset({StaffRole.COMPLIANCE}),
+    ProposalKind.REPORT_WAIVE: frozenset({StaffRole.COMPLIANCE}),
 }
 _BOTH = frozenset({StaffRole.SECURITY, StaffRole.COMPLIANCE})
 

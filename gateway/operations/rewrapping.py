@@ -1,4 +1,4 @@
-"""Re-wraps the keys of all cases by the present key-encryption key, while cases come and go.
+"""Re-wraps the keys of all cases and recordings by the present key-encryption key, in use.
 
 No case is opened. Each batch is a transaction of its own: a run that was killed is run again and
 finds what is left.
@@ -22,18 +22,24 @@ _LOCK = 7310203
 _MAX_PASSES = 5
 _NOWHERE = UUID(int=0)
 
-_LEFT = "SELECT count(*) FROM casegate.case_record WHERE kek_id <> %s"
-_USING = "SELECT count(*) FROM casegate.case_record WHERE kek_id = %s"
+# What hangs on a key-encryption key: a case, and a recording until its key is destroyed.
+_KINDS = (("case_record", "case_id"), ("recording", "recording_id"))
+_LEFT = """
+SELECT (SELECT count(*) FROM casegate.case_record WHERE kek_id <> %(key)s)
+     + (SELECT count(*) FROM casegate.recording
+         WHERE kek_id <> %(key)s AND wrapped_key IS NOT NULL)
+"""
+_USING = _LEFT.replace("<>", "=")
 _BATCH = """
-SELECT case_id, kek_id, wrapped_key FROM casegate.case_record
- WHERE kek_id <> %s AND case_id > %s ORDER BY case_id LIMIT %s FOR UPDATE
+SELECT {id}, kek_id, wrapped_key FROM casegate.{table}
+ WHERE kek_id <> %s AND {id} > %s AND wrapped_key IS NOT NULL ORDER BY {id} LIMIT %s FOR UPDATE
 """
 # A row that an import or an erasure holds is left for the next pass.
 _FREE_BATCH = _BATCH + " SKIP LOCKED"
 _SET = """
-UPDATE casegate.case_record r SET kek_id = %s, wrapped_key = n.wrapped
-  FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[]) AS n (case_id, was, wrapped)
- WHERE r.case_id = n.case_id AND r.wrapped_key = n.was
+UPDATE casegate.{table} r SET kek_id = %s, wrapped_key = n.wrapped
+  FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[]) AS n (id, was, wrapped)
+ WHERE r.{id} = n.id AND r.wrapped_key = n.was
 """
 
 Progress = Callable[[int, int], None]
@@ -41,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Rewrapping:
-    """What a run did; `left` are cases that still hang on another key: 0, or run it again."""
+    """What a run did, to cases and recordings; `left` hang on another key still: 0, or run it."""
 
     key_id: str
     cases: int
@@ -67,7 +73,7 @@ def rewrap_cases(
     progress: Progress = lambda _done, _total: None,
     batch: int = BATCH,
 ) -> Rewrapping:
-    """Wraps every case's key by the ring's first key; `progress` hears cases done and in all.
+    """Wraps every key of a case or recording by the ring's first; `progress` hears done and all.
 
     Raises:
         KeyRotationError: another run is under way.
@@ -84,11 +90,12 @@ def rewrap_cases(
             if not left:
                 break
             select = _FREE_BATCH if number == 0 else _BATCH
-            after: UUID | None = _NOWHERE
-            while after is not None:
-                after, changed = _step(connection, ring, select, after, batch)
-                done += changed
-                progress(done, max(total, done))
+            for kind in _KINDS:
+                after: UUID | None = _NOWHERE
+                while after is not None:
+                    after, changed = _step(connection, ring, (select, *kind), after, batch)
+                    done += changed
+                    progress(done, max(total, done))
             left = _count(connection, _LEFT, ring.kek_id)
         with connection.transaction():
             index = record_with_change(
@@ -107,16 +114,24 @@ def rewrap_cases(
 
 
 def count_wrapped(connection: psycopg.Connection, kek_id: str) -> int:
-    """How many cases hang on a key-encryption key."""
+    """How many cases and recordings hang on a key-encryption key."""
     return _count(connection, _USING, kek_id)
 
 
 def _step(
-    connection: psycopg.Connection, ring: KeyRing, select: str, after: UUID, batch: int
+    connection: psycopg.Connection,
+    ring: KeyRing,
+    kind: tuple[str, str, str],
+    after: UUID,
+    batch: int,
 ) -> tuple[UUID | None, int]:
-    """One batch: where it ended (None at the end of the table), and how many keys it changed."""
+    """One batch: where it ended (None at the end of the table), and how many keys it changed.
+
+    `kind`: the statement that selects, the table and its key's column.
+    """
+    select, change = (text.format(table=kind[1], id=kind[2]).encode() for text in (kind[0], _SET))
     with connection.transaction():
-        rows = connection.execute(select.encode(), (ring.kek_id, after, batch)).fetchall()
+        rows = connection.execute(select, (ring.kek_id, after, batch)).fetchall()
         if not rows:
             return None, 0
         old = [bytes(row[2]) for row in rows]
@@ -125,12 +140,12 @@ def _step(
             for row, wrapped in zip(rows, old, strict=True)
         ]
         changed = connection.execute(
-            _SET, (ring.kek_id, [row[0] for row in rows], old, new)
+            change, (ring.kek_id, [row[0] for row in rows], old, new)
         ).rowcount
     return rows[-1][0], changed
 
 
 def _count(connection: psycopg.Connection, query: str, kek_id: str) -> int:
-    row = connection.execute(query.encode(), (kek_id,)).fetchone()
+    row = connection.execute(query.encode(), {"key": kek_id}).fetchone()
     assert row is not None
     return int(row[0])

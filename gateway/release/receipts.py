@@ -53,6 +53,6 @@ class Receipts:
         if (content.get("vendor"), content.get("contract")) != (
             principal.vendor_id,
             principal.contract_id,
-        ) or not str(content["type"]).startswith(("access.", "token.")):
+        ) or not str(content["type"]).startswith(("access.", "token.", "record.")):
             raise NotFoundError("no such entry of this vendor")
         return TlogProof(index, tuple(tree.inclusion_proof(index)), note, entry).to_text()

@@ -18,6 +18,9 @@ from tests.bench.flush import measure_flush
 from tests.bench.growth import Growth
 from tests.bench.harness import Row, measure
 from tests.bench.importing import Importing
+from tests.bench.intake import Intake
+from tests.bench.pack_simulation import SimulatingPack
+from tests.bench.permits import AskingPermits
 from tests.bench.proving import Proving
 from tests.bench.pull import Pull
 from tests.bench.redaction import Redacting, RedactingAll, RedactingOwn, Scanning
@@ -27,6 +30,7 @@ from tests.bench.revocation import Revocation
 from tests.bench.search import Search
 from tests.bench.stand import ROOT, Stand
 from tests.bench.tokens import Handshakes, Identifying, Tokens
+from tests.bench.upload import Uploading
 from tests.bench.verifying import Verifying
 
 _ROWS: tuple[Row, ...] = (
@@ -42,6 +46,7 @@ _ROWS: tuple[Row, ...] = (
     Handshakes(),
     Identifying(),
     Importing(),
+    Intake(),
     Redacting(),
     Scanning(),
     RedactingAll(),
@@ -49,6 +54,9 @@ _ROWS: tuple[Row, ...] = (
     Rendering(),
     Search(),
     Decisions(),
+    Uploading(),
+    AskingPermits(),
+    SimulatingPack(),
 )
 _TABLE_WIDTH = 110
 

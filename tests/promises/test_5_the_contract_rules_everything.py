@@ -192,7 +192,8 @@ def test_after_the_end_a_closing_credential_uploads_the_certificate_and_nothing_
         closing.headers["Authorization"] = f"Bearer {installation.token(closing)}"
         for method, path in routes():
             refused = closing.request(method, path)
-            assert (refused.status_code, refused.json()["code"]) == (401, "CONTRACT_ENDED"), path
+            assert refused.status_code == 401, path
+            assert method == "HEAD" or refused.json()["code"] == "CONTRACT_ENDED", path
         wrongs: list[dict[str, Any]] = [
             {"backups": []},
             {"sub_processors": []},

@@ -1,0 +1,1 @@
+"""A vendor's client: a small typed library, and the command `casegate-vendor` on top of it."""

@@ -1,0 +1,1 @@
+"""What vendors send in: checked, kept once, durable before it is acknowledged."""

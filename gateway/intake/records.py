@@ -1,0 +1,183 @@
+"""A call record as a vendor sends it: codes and references only, one free summary."""
+
+import hashlib
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.intake.checks_personal import is_personal, is_personal_name
+from policies.contact.model import CallKind
+
+MAX_SUMMARY = 500
+MAX_CALL_ID = 64
+MAX_DISCLOSURES = 20
+_DAY_SECONDS = 86_400
+_MOST_MONEY = 10**14
+
+_WORD = r"^[0-9A-Za-z][0-9A-Za-z._:-]{0,63}$"
+_AGENT = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
+_CODE = r"^[0-9A-Za-z][0-9A-Za-z_./-]{0,39}$"
+Word = Annotated[str, Field(pattern=_WORD)]
+Code = Annotated[str, Field(pattern=_CODE)]
+Money = Annotated[int, Field(ge=0, le=_MOST_MONEY)]
+Seconds = Annotated[int, Field(ge=0, le=_DAY_SECONDS)]
+
+
+class Direction(StrEnum):
+    """Who rang whom."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Point(StrEnum):
+    """Which of a case's numbers; never the number."""
+
+    MOBILE = "mobile"
+    HOME = "home"
+    RELATED = "related"
+
+
+class Party(StrEnum):
+    """Who was at the other end."""
+
+    SELF = "self"
+    JOINT = "joint"
+    CONTACT = "contact"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+    NONE = "none"
+
+
+class IdentityCheck(StrEnum):
+    """How the check of who answered went."""
+
+    MATCH = "match"
+    NO_MATCH = "no_match"
+    REFUSED = "refused"
+    NOT_DONE = "not_done"
+
+
+class Promise(BaseModel):
+    """What was promised: an amount in minor units, until a day."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    amount: Annotated[int, Field(gt=0, le=_MOST_MONEY)]
+    due_on: date
+
+
+class CallRecord(BaseModel):
+    """One call. Times are RFC 3339 with offset, money is in minor units, durations in seconds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    call_id: Annotated[str, Field(pattern=_WORD, description="The vendor's own, once for ever.")]
+    permit_id: UUID | None = None
+    case_ref: Annotated[str, Field(pattern=r"^[A-Z2-7]{26}$")]
+    contact_point: Point | None = None
+    direction: Direction = Direction.OUTBOUND
+    call_kind: CallKind = CallKind.INTERACTIVE
+    agent: Annotated[str, Field(pattern=_AGENT)]
+    seat_id: Word | None = None
+    script: Word | None = None
+    script_version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    caller_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{3,14}$")] | None = None
+    started_at: AwareDatetime
+    answered_at: AwareDatetime | None = None
+    ended_at: AwareDatetime
+    ring_s: Seconds | None = None
+    talk_s: Seconds = 0
+    hangup_side: Annotated[str, Field(pattern=r"^(agent|customer|network)$")] | None = None
+    sip_cause: Annotated[int, Field(ge=100, le=999)] | None = None
+    result_code: Code
+    party_reached: Party | None = None
+    identity_check: IdentityCheck | None = None
+    disclosures: Annotated[list[Code], Field(max_length=MAX_DISCLOSURES)] = Field(
+        default_factory=list
+    )
+    quoted_amount: Money | None = None
+    promise: Promise | None = None
+    willingness_code: Code | None = None
+    ability_code: Code | None = None
+    reason_code: Code | None = None
+    feedback_code: Code | None = None
+    summary: Annotated[str, Field(min_length=1, max_length=MAX_SUMMARY)] | None = None
+    next_action_at: AwareDatetime | None = None
+    recording_id: Word | None = None
+    recording_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    supersedes_call_id: Word | None = None
+
+    def digest(self) -> bytes:
+        """SHA-256 of the record in one spelling, whatever the order and the form it came in."""
+        return hashlib.sha256(
+            self.__pydantic_serializer__.to_json(self, exclude_none=True)
+        ).digest()
+
+
+class RecordRefusedError(Exception):
+    """A row that is not kept: `field` names a field of the record, `code` is stable.
+
+    Not for callers of the API: a refused row is part of an answer, never the answer.
+    """
+
+    def __init__(self, code: str, field: str, call_id: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.call_id = call_id
+
+
+def read_record(line: bytes) -> CallRecord:
+    """The record of a JSON object; nothing is guessed, nothing is mended.
+
+    Raises:
+        RecordRefusedError: SCHEMA_INVALID, or PII_IN_PAYLOAD when what does not fit looks like a
+            person: a name, a number, or a field that is called like one.
+    """
+    try:
+        return CallRecord.model_validate_json(line)
+    except ValidationError as error:
+        raise _refusal(error, line) from error
+
+
+def _refusal(error: ValidationError, line: bytes) -> RecordRefusedError:
+    """The worst of what is wrong, without repeating any of it."""
+    found = error.errors(include_url=False, include_context=False)
+    call_id = _call_id_of(line)
+    for one in found:
+        name = str(one["loc"][-1]) if one["loc"] else ""
+        if one["type"] == "extra_forbidden":
+            if is_personal_name(name):
+                return RecordRefusedError("PII_IN_PAYLOAD", "unknown_field", call_id)
+        elif name != "summary" and isinstance(one["input"], str) and is_personal(one["input"]):
+            return RecordRefusedError("PII_IN_PAYLOAD", _place(one["loc"]), call_id)
+    first = found[0]
+    if first["type"] == "extra_forbidden":
+        return RecordRefusedError("SCHEMA_INVALID", "unknown_field", call_id)
+    return RecordRefusedError("SCHEMA_INVALID", _place(first["loc"]), call_id)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the record, by names of ours; "record" when it is not an object at all."""
+    own = [str(part) for part in location if isinstance(part, int) or part in _NAMES]
+    return ".".join(own) or "record"
+
+
+def _call_id_of(line: bytes) -> str | None:
+    """What the row calls itself, if that can be repeated in an answer."""
+    try:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    call_id = content.get("call_id") if isinstance(content, dict) else None
+    if not isinstance(call_id, str) or not call_id.isascii() or is_personal(call_id):
+        return None
+    return call_id if len(call_id) <= MAX_CALL_ID and call_id.isprintable() else None
+
+
+_NAMES = frozenset(CallRecord.model_fields) | frozenset(Promise.model_fields)
