@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.http.affairs import add_affairs
 from gateway.http.changes import add_changes
 from gateway.http.closing import add_closing
 from gateway.http.company import build_company_api
@@ -17,7 +18,10 @@ from gateway.http.enrolment import EnrolmentGate, EnrolmentLimits, build_enrolme
 from gateway.http.gate import StaffGate
 from gateway.http.people import add_people
 from gateway.http.permits import add_permits
+from gateway.http.recordings import add_recordings
+from gateway.http.records import add_records
 from gateway.http.renewal import add_renewal
+from gateway.http.reports import add_own_findings, add_reports
 from gateway.http.requests import add_requests
 from gateway.http.scripts import add_scripts
 from gateway.http.vendor import build_vendor_api
@@ -44,6 +48,11 @@ def describe_vendor_api() -> dict[str, Any]:
     add_consents(api, nothing)
     add_requests(api, nothing)
     add_changes(api, nothing)
+    add_recordings(api, nothing)
+    add_records(api, nothing)
+    add_reports(api, nothing)
+    add_affairs(api, nothing, nothing)
+    add_own_findings(api, nothing)
     return api.openapi()
 
 

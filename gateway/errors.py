@@ -1,5 +1,7 @@
 """Typed errors of the gateway; gateway/http/problems.py maps each to HTTP."""
 
+from typing import Any
+
 
 class GatewayError(Exception):
     """Base of this room's errors. Messages never hold case data.
@@ -13,6 +15,7 @@ class GatewayError(Exception):
     ├── RoleNotAllowedError       the staff member's role does not cover this
     ├── ApprovalRefusedError      a second person has to approve, or has not (carries a code)
     ├── IllegalTransitionError    the thing is not in a state from which this leads on
+    ├── ContentMismatchError      a body is not what its digest says
     ├── PersonalDataError         a payload holds what looks like an identity or mobile number
     ├── AgentNotAcceptedError     this person is not registered as an agent; it is not said why
     ├── AgentNotQualifiedError    the agent lacks what qualifying asks for
@@ -22,9 +25,13 @@ class GatewayError(Exception):
     │   └── QuotaUsedError        the day's quota of the policy is used up
     ├── ConsentRejectedError      a consent is not accepted: not prior, too long, or without proof
     ├── IdempotencyKeyReusedError the key was used for another request
+    ├── PeriodNotEndedError       a report of a period that is not over
+    ├── ReportMismatchError       a report's numbers are not what was counted (carries them)
     ├── ChangesForgottenError     the feed does not reach back to this cursor any more
     ├── RateLimitedError          more than one caller may have; later again
     ├── PermitStateError          a permit is not there, used up or over (carries a code)
+    ├── UploadRefusedError        an upload, or a part of one, is not accepted (carries a code)
+    ├── ReplayEndedError          a process of a simulation ended before its work was done
     ├── CredentialRefusedError    the certificate is not acceptable (carries a deny code)
     ├── ProxyRefusedError         a forwarded certificate is not acceptable (carries a code)
     ├── TokenRefusedError         the access token is not acceptable
@@ -83,6 +90,12 @@ class IllegalTransitionError(GatewayError):
     """The thing is not in a state from which this leads on; the message names the state."""
 
     code = "ILLEGAL_TRANSITION"
+
+
+class ContentMismatchError(GatewayError):
+    """A body is not what its digest says; nothing of it was processed."""
+
+    code = "HASH_MISMATCH"
 
 
 class PersonalDataError(GatewayError):
@@ -153,6 +166,22 @@ class ChangesForgottenError(GatewayError):
     code = "CHANGES_FORGOTTEN"
 
 
+class PeriodNotEndedError(GatewayError):
+    """A report of a period that is not over."""
+
+    code = "PERIOD_NOT_ENDED"
+
+
+class ReportMismatchError(GatewayError):
+    """A report's numbers are not what was counted; `differences` are its own sums, no case's."""
+
+    code = "RECONCILE_MISMATCH"
+
+    def __init__(self, differences: list[dict[str, Any]]) -> None:
+        super().__init__("the report's numbers are not what was counted")
+        self.differences = differences
+
+
 class RateLimitedError(GatewayError):
     """More than one caller may have."""
 
@@ -161,6 +190,20 @@ class RateLimitedError(GatewayError):
 
 class PermitStateError(GatewayError):
     """What is asked of a permit does not go with the state that it is in; `code` says which."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ReplayEndedError(GatewayError):
+    """A process of a simulation ended before its work was done."""
+
+    code = "REPLAY_ENDED"
+
+
+class UploadRefusedError(GatewayError):
+    """A recording's upload, or a part of it, is not accepted; `code` says why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

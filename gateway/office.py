@@ -1,23 +1,13 @@
 """The company's use cases, for its API and the command line."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from cryptography.x509 import ReasonFlags
 
 from audit.entry import EventType
-from gateway.clock import Clock
-from gateway.contact.active_rules import IN_FORCE, packs_of
-from gateway.contact.dial_token import DialTokens
-from gateway.contact.dialing import DialDesk
-from gateway.contact.expiry import PermitExpiry
-from gateway.contact.note_seal import NoteSeal
-from gateway.contact.own_contacts import OwnContactDesk
-from gateway.contact.pack_desk import PackDesk
-from gateway.contact.protection import ProtectionDesk
+from gateway.call_office import CallOffice
 from gateway.evidence import record_with_change
 from gateway.findings.desk import FindingDesk
 from gateway.http.company_use_cases import CompanyUseCases
@@ -36,15 +26,12 @@ from gateway.operations.shutting_out import ShuttingOutDesk
 from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import LogPage, LogQuery, search_log
 from gateway.oversight.verification import read_checkpoint
-from gateway.people.courses import required_courses
-from gateway.people.desk import PeopleDesk
 from gateway.portfolio.canaries import PlantedCanary, list_canaries
 from gateway.portfolio.erasure import Erasure, ErasureReason, count_cases, erase_person
 from gateway.portfolio.finding import commitments_of_person
 from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImport, Progress
 from gateway.portfolio.matching import MatchingKeys
 from gateway.portfolio.planting import Planting, plant_canaries
-from gateway.release.cursor import CursorCipher
 from gateway.release.explanation import (
     FieldExplanation,
     explain_record,
@@ -52,34 +39,15 @@ from gateway.release.explanation import (
     whole_record,
 )
 from gateway.scopes.desk import ScopeDesk
-from gateway.store.database import Database, connect
 from gateway.tracing.desk import TraceDesk
 from keys.kek import KeyRing, LocalKeyEncryptionKey
-from policies.contact.results import load_results
 from policies.fields import Stage, load_field_catalog
 from policies.load import LoadedPolicy
-from policies.requests import load_request_catalog
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class Office(CallOffice):
     """The company's use cases on connections of their own: for its API and the command line."""
-
-    database: Database
-    clock: Clock
-
-    @contextmanager
-    def connection(self, purpose: str = "company") -> Iterator[psycopg.Connection]:
-        """A connection as a role.
-
-        Raises:
-            DatabaseUnavailableError: PostgreSQL does not answer.
-        """
-        connection = connect(self.database.conninfo(purpose, bounded=False))
-        try:
-            yield connection
-        finally:
-            connection.close()
 
     def use_cases(self) -> CompanyUseCases:
         """What the company API calls."""
@@ -102,6 +70,14 @@ class Office:
             dialing=self.dialing(),
             own_contacts=self.own_contacts(),
             protection=self.protection(),
+            recordings=self.recordings(),
+            summaries=self.summaries(),
+            packs=self.packs(),
+            complaints=self.complaints(),
+            ledger=self.ledger(),
+            reconciliation=self.reconciliation(),
+            rectifications=self.rectifications(),
+            reports=self.reports(),
         )
 
     def import_file(
@@ -154,56 +130,6 @@ class Office:
     def onboarding(self) -> OnboardingDesk:
         """Invitations, enrolments, proposals; see operations.onboarding."""
         return OnboardingDesk(self.connection, self.clock)
-
-    def dialing(self) -> DialDesk:
-        """The bridge's side of permits; see contact.dialing."""
-        settings = self.database.settings
-        tokens = DialTokens(read_key(settings, settings.keys.index))
-        return DialDesk(self.connection, self.clock, tokens, lambda: KeyRing(kek_keys(settings)))
-
-    def own_contacts(self) -> OwnContactDesk:
-        """The lender's own calls; see contact.own_contacts."""
-        settings = self.database.settings
-        return OwnContactDesk(
-            self.connection,
-            self.clock,
-            lambda: KeyRing(kek_keys(settings)),
-            read_key(settings, settings.keys.index),
-            load_results(),
-        )
-
-    def protection(self) -> ProtectionDesk:
-        """Holds, special requests, the end of consents; see contact.protection."""
-        index = read_key(self.database.settings, self.database.settings.keys.index)
-        return ProtectionDesk(
-            self.connection,
-            self.clock,
-            load_request_catalog(),
-            NoteSeal(index),
-            CursorCipher(index),
-        )
-
-    def permit_expiry(self) -> PermitExpiry:
-        """The clockwork's part of permits; see contact.expiry."""
-        return PermitExpiry(self.connection, self.clock)
-
-    def packs(self) -> PackDesk:
-        """Law packs: proposed, in force, ended; see contact.pack_desk."""
-        directory = policies_directory(self.database.settings)
-        return PackDesk(self.connection, self.clock, directory)
-
-    def people(self) -> PeopleDesk:
-        """Agents, scripts and caller numbers; see people.desk."""
-        settings = self.database.settings
-        cursors = CursorCipher(read_key(settings, settings.keys.index))
-        return PeopleDesk(self.connection, self.clock, cursors, self.required_courses)
-
-    def required_courses(self) -> frozenset[str]:
-        """What an agent has to have passed, by the law packs in force now."""
-        at = self.clock.now()
-        with self.connection() as connection:
-            found = packs_of(connection.execute(IN_FORCE).fetchall())
-        return required_courses(each.pack for each in found if each.is_in_force(at))
 
     def scopes(self) -> ScopeDesk:
         """Policies: proposed, in force, compared, replayed; see scopes.desk."""

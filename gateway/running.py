@@ -22,7 +22,7 @@ from gateway.installation import (
 )
 from gateway.logs import logger
 from gateway.oversight.configuration import Loaded, note_loaded
-from gateway.settings import ListenerSettings
+from gateway.sections import ListenerSettings
 from gateway.store.database import Database, connect
 
 

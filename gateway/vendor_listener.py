@@ -1,11 +1,14 @@
 """The vendor API of one worker, put together."""
 
+import asyncio
 from contextlib import AbstractContextManager, closing
 
 import psycopg
+from psycopg_pool import ConnectionPool
 from starlette.types import ASGIApp
 from typing_extensions import override
 
+from gateway.affairs.vendor_side import vendor_affairs
 from gateway.cases.notes import PostgresNoteReader
 from gateway.cases.reader import PostgresCaseReader
 from gateway.changes.reader import ChangeReader
@@ -17,6 +20,9 @@ from gateway.contact.dial_token import DialTokens
 from gateway.contact.permits import Permits
 from gateway.contact.store import PostgresPermitStore
 from gateway.contact.vendor_protection import vendor_desks
+from gateway.findings.detection_rules import read_detection_rules
+from gateway.findings.own import FindingReader
+from gateway.http.affairs import add_affairs
 from gateway.http.changes import ChangeFeed, add_changes
 from gateway.http.closing import add_closing
 from gateway.http.consents import add_consents
@@ -24,7 +30,10 @@ from gateway.http.gate import VendorGate
 from gateway.http.oauth import TokenEndpoint
 from gateway.http.people import add_people
 from gateway.http.permits import add_permits
+from gateway.http.recordings import add_recordings
+from gateway.http.records import add_records
 from gateway.http.renewal import add_renewal
+from gateway.http.reports import add_own_findings, add_reports
 from gateway.http.requests import add_requests
 from gateway.http.scripts import add_scripts
 from gateway.http.vendor import build_vendor_api
@@ -37,6 +46,14 @@ from gateway.installation import (
     read_key,
     release_profiles,
 )
+from gateway.intake.batches_desk import RecordDesk
+from gateway.intake.recordings_place import (
+    recording_limits,
+    recording_store,
+    recordings_directory,
+)
+from gateway.intake.records_rules import intake_rules
+from gateway.intake.uploads import UploadDesk
 from gateway.masking.key_checks import verify_pseudonym_keys
 from gateway.offboarding.certificate import (
     DestructionCertificate,
@@ -50,6 +67,7 @@ from gateway.release.activated import ActivePolicies
 from gateway.release.cursor import CursorCipher
 from gateway.release.receipts import Receipts
 from gateway.release.release import Release
+from gateway.reports.desks import filing_desk
 from gateway.running import Running
 from gateway.store.database import Database, connect, connection_pool
 from policies.contact.calendar import calendar_of, read_extra_days
@@ -58,6 +76,8 @@ from policies.fields import load_field_catalog
 from policies.parameters import read_parameters
 
 POOL_SIZE = 8
+# So many batches of records are looked at beside each other; pulls have to have their share.
+INTAKE_POOL_SIZE = 2
 
 
 class VendorListener(Running):
@@ -126,6 +146,33 @@ class VendorListener(Running):
         )
         add_consents(api, consents)
         add_requests(api, requests)
+        add_affairs(api, *vendor_affairs(self._connection, clock, parameters, index_key))
+        uploads = UploadDesk(
+            self._connection,
+            clock,
+            keys.kek,
+            recordings_directory(settings),
+            recording_store(settings),
+            recording_limits(settings),
+            CursorCipher(index_key),
+        )
+        add_recordings(api, uploads)
+        # Not opened before the first batch: most workers of most trials never see one.
+        self._intake_pool = ConnectionPool(
+            self._conninfo,
+            min_size=0,
+            max_size=INTAKE_POOL_SIZE,
+            open=False,
+            timeout=2.0,
+            max_idle=60.0,
+            kwargs={"autocommit": True},
+        )
+        rules = intake_rules(directory, parameters, kek=lambda: keys.kek, index_key=index_key)
+        add_records(api, RecordDesk(self._intake_pool.connection, clock, rules))
+        cursors = CursorCipher(index_key)
+        add_reports(api, filing_desk(self._connection, clock, parameters, cursors))
+        told = read_detection_rules(directory)
+        add_own_findings(api, FindingReader(self._connection, told, cursors))
         changes = ChangeReader(self._pool)
         add_changes(api, ChangeFeed(changes, self._changes, CursorCipher(index_key)))
         self.application: ASGIApp = VendorGate(
@@ -169,6 +216,7 @@ class VendorListener(Running):
     async def start(self) -> None:
         """See Listener."""
         await self._pool.open()
+        self._intake_pool.open()
         await verify_pseudonym_keys(self._pool, self._pseudonym_key)
         await self._policies.start()
         await self._rules.start()
@@ -182,4 +230,5 @@ class VendorListener(Running):
         await self._policies.close()
         await self._changes.close()
         await self._rules.close()
+        await asyncio.to_thread(self._intake_pool.close)
         await self._pool.close()

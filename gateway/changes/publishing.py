@@ -29,6 +29,10 @@ class ChangeKind(StrEnum):
     CONTACT_OPTED_OUT = "contact_opted_out"
     POLICY_CHANGED = "policy_changed"
     REQUEST_CHANGED = "request_changed"
+    COMPLAINT_CHANGED = "complaint_changed"
+    RECTIFICATION_CHANGED = "rectification_changed"
+    FEEDBACK_CHANGED = "feedback_changed"
+    CLAIM_SETTLED = "claim_settled"
 
 
 def publish_change(

@@ -21,7 +21,7 @@ from gateway.settings import load_settings
 from keys.secret import write_private_file
 
 EXIT_FAILED = 1
-reports = typer.Typer(help="Signed reports.", no_args_is_help=True)
+reports = typer.Typer(help="Reports.", no_args_is_help=True)
 
 VendorArgument = Annotated[str, typer.Argument(help="Vendor id.")]
 ContractOption = Annotated[str, typer.Option("--contract", help="Contract id.")]
@@ -141,7 +141,7 @@ def sub_processor(
 
 @reports.callback()
 def report_commands() -> None:
-    """Signed reports."""
+    """Reports of vendors, and our own signed ones of contract ends."""
 
 
 @reports.command("verify")

@@ -10,13 +10,20 @@ from fastapi import Query, Request, Response
 from gateway.errors import RequestInvalidError
 from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.company_use_cases import CompanyUseCases
+from gateway.http.complaints import add_company_complaints
 from gateway.http.dialing import add_dialing
 from gateway.http.findings import add_findings
 from gateway.http.holds import add_holds
 from gateway.http.log_views import add_search, add_views
 from gateway.http.offboardings import add_offboardings
 from gateway.http.onboarding import add_onboarding
+from gateway.http.packs import add_packs
+from gateway.http.payments import add_company_payments
 from gateway.http.people_views import add_people_views
+from gateway.http.recording_views import add_recording_views
+from gateway.http.records import add_summaries
+from gateway.http.rectifications import add_company_rectifications
+from gateway.http.reports import add_report_views
 from gateway.http.scopes import add_scopes
 from gateway.http.script_views import add_script_views
 from gateway.http.shutting_out import add_shutting_out
@@ -72,7 +79,14 @@ def build_company_api(cases: CompanyUseCases) -> GatewayAPI:
     add_holds(api, cases)
     add_script_views(api, cases)
     add_scopes(api, cases)
+    add_packs(api, cases)
     add_findings(api, cases)
+    add_recording_views(api, cases)
+    add_summaries(api, cases)
+    add_company_complaints(api, cases)
+    add_company_payments(api, cases)
+    add_company_rectifications(api, cases)
+    add_report_views(api, cases)
     return api
 
 

@@ -4,11 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.affairs.complaints import ComplaintDesk
+from gateway.affairs.ledger import LedgerDesk
+from gateway.affairs.reconciling import ReconciliationDesk
+from gateway.affairs.rectifications import RectificationDesk
 from gateway.contact.dialing import DialDesk
 from gateway.contact.own_contacts import OwnContactDesk
+from gateway.contact.pack_desk import PackDesk
 from gateway.contact.protection import ProtectionDesk
 from gateway.findings.desk import FindingDesk
 from gateway.identity.principal import StaffRole
+from gateway.intake.recordings_desk import RecordingDesk
+from gateway.intake.records_desk import SummaryDesk
 from gateway.offboarding.desk import OffboardingDesk
 from gateway.operations.onboarding import OnboardingDesk
 from gateway.operations.shutting_out import ShuttingOutDesk
@@ -17,6 +24,7 @@ from gateway.oversight.search import LogPage, LogQuery
 from gateway.people.desk import PeopleDesk
 from gateway.portfolio.importing import ImportReport
 from gateway.release.explanation import FieldExplanation
+from gateway.reports.desk import ReportDesk
 from gateway.scopes.desk import ScopeDesk
 from policies.fields import Stage
 from policies.load import LoadedPolicy
@@ -40,3 +48,11 @@ class CompanyUseCases:
     dialing: DialDesk
     own_contacts: OwnContactDesk
     protection: ProtectionDesk
+    recordings: RecordingDesk
+    summaries: SummaryDesk
+    packs: PackDesk
+    reports: ReportDesk
+    complaints: ComplaintDesk
+    ledger: LedgerDesk
+    reconciliation: ReconciliationDesk
+    rectifications: RectificationDesk

@@ -17,6 +17,7 @@ from gateway.errors import (
     ChangesForgottenError,
     ClientRefusedError,
     ConsentRejectedError,
+    ContentMismatchError,
     CredentialRefusedError,
     DatabaseUnavailableError,
     EnrolmentRefusedError,
@@ -24,17 +25,20 @@ from gateway.errors import (
     IdempotencyKeyReusedError,
     IllegalTransitionError,
     NotFoundError,
+    PeriodNotEndedError,
     PermitStateError,
     PersonalDataError,
     ProxyRefusedError,
     QuotaUsedError,
     RateLimitedError,
     ReleaseDeniedError,
+    ReportMismatchError,
     RequestInvalidError,
     RoleNotAllowedError,
     ScriptRefusedError,
     TokenRefusedError,
     TrustStaleError,
+    UploadRefusedError,
 )
 from gateway.portfolio.errors import ContractOverError, PortfolioFileError
 from keys.errors import RequestRefusedError
@@ -54,6 +58,7 @@ class Problem:
     challenge: str | None = None
     oauth_error: str | None = None
     allow: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self, request_id: str) -> bytes:
         """The JSON body."""
@@ -80,16 +85,20 @@ _BY_ERROR: dict[type[Exception], tuple[int, str]] = {
     RoleNotAllowedError: (403, "Your role does not cover this."),
     ApprovalRefusedError: (409, "A second person has to approve this."),
     IllegalTransitionError: (409, "Its state does not allow this."),
+    ContentMismatchError: (422, "The body is not what its digest says; nothing was processed."),
     PersonalDataError: (422, "The payload holds what looks like personal data."),
     AgentNotAcceptedError: (409, "This person is not accepted as an agent."),
     AgentNotQualifiedError: (409, "The agent lacks what qualifying asks for."),
     ScriptRefusedError: (422, "The script's text is refused."),
     ConsentRejectedError: (422, "The consent is not accepted."),
     IdempotencyKeyReusedError: (422, "The idempotency key was used for another request."),
+    PeriodNotEndedError: (409, "The period is not over; report on it when it is."),
+    ReportMismatchError: (422, "Numbers are not what was counted; nothing was accepted."),
     ChangesForgottenError: (410, "Changes after this cursor are forgotten; read your cases anew."),
     RateLimitedError: (429, "More than you may have at a time; close one, or wait."),
     QuotaUsedError: (429, "The day's quota of cases would be passed; nothing was released."),
     PermitStateError: (409, "The permit does not allow this any more."),
+    UploadRefusedError: (409, "The upload does not allow this."),
     ReleaseDeniedError: (403, "The policy does not allow this release."),
     CredentialRefusedError: (401, "The client certificate is not accepted."),
     ProxyRefusedError: (400, "The certificate header is not accepted."),
@@ -132,10 +141,48 @@ _PERMITS = {
     "RULES_UNSET": (503, "No law pack is in force; no call may be made."),
 }
 
+# What is asked of an upload, by its code; 460 is of the tus protocol.
+_UPLOADS = {
+    "UPLOAD_OFFSET": (409, "The upload stands at another offset; ask for it with HEAD."),
+    "UPLOAD_OPEN": (409, "Another content of this call is on its way; finish or delete it."),
+    "UPLOAD_BUSY": (423, "Another request is writing to this upload; try again."),
+    "UPLOAD_OVER": (410, "The upload has ended; begin another."),
+    "UPLOAD_CHECKSUM": (460, "The checksum is of other bytes; nothing of this part was kept."),
+    "UPLOAD_QUOTA": (429, "The day's quota of recorded bytes would be passed."),
+    "UPLOAD_VERSION": (412, "The tus version is not one that is spoken here."),
+    "RECORDING_TYPE": (415, "The first bytes are not of the codec that was announced."),
+    "RECORDING_TOO_LARGE": (413, "The recording is larger than allowed, or than announced."),
+    "RECORDING_MISMATCH": (422, "The content is not what was announced; send it anew."),
+    "RECORDING_CHANGED": (409, "This call has a recording already, and it is another."),
+}
+# Every answer to a client that speaks tus says which version it is in (tus 1.0, Tus-Resumable).
+_TUS = (("tus-resumable", "1.0.0"), ("tus-version", "1.0.0"))
+
 CODES = {
     **{kind.code: kind for kind in _BY_ERROR if issubclass(kind, GatewayError)},
     "AUDIT_UNAVAILABLE": AuditUnavailableError,
 }
+
+_COMPANY_ONLY = frozenset({"ROLE_NOT_ALLOWED", "PORTFOLIO_FILE"})
+
+
+def problem_codes() -> dict[str, int]:
+    """The codes that answers may carry, each with its status, for the API's own document.
+
+    What a certificate, a token or a policy is refused for has further codes, all of one status;
+    the gateway's README lists every one with its meaning.
+    """
+    tables = (_UPLOADS, _PERMITS)
+    found = {code: status for table in tables for code, (status, _title) in table.items()}
+    found |= dict.fromkeys((*_ENDED, "CRED_UNKNOWN"), 401)
+    found |= {f"TOKEN_{word}": 401 for word in ("MISSING", "INVALID", "EXPIRED", "FOREIGN")}
+    for kind, (status, _title) in _BY_ERROR.items():
+        code = str(getattr(kind, "code", GatewayError.code))
+        if code != GatewayError.code:
+            found[code] = status
+    found |= {"AUDIT_UNAVAILABLE": 503, "INTERNAL": 500, **_ENROLMENT}
+    return {code: found[code] for code in sorted(found) if code not in _COMPANY_ONLY}
+
 
 _ENDED = {
     "CRED_REVOKED": "certificate-revoked",
@@ -173,12 +220,17 @@ def _unfit(error: RequestValidationError) -> Problem:
 
 
 def _by_kind(error: Exception) -> Problem:
-    """Of errors whose status goes by their class; a permit's by its state."""
+    """Of errors whose status goes by their class; of permits and uploads by their code."""
     if isinstance(error, AuditUnavailableError):
         return Problem(503, "AUDIT_UNAVAILABLE", _BY_ERROR[AuditUnavailableError][1])
-    if isinstance(error, PermitStateError):
-        status, title = _PERMITS.get(error.code, (INTERNAL.status, ""))
-        return Problem(status, error.code, title) if title else INTERNAL
+    if isinstance(error, PermitStateError | UploadRefusedError):
+        is_upload = isinstance(error, UploadRefusedError)
+        codes, headers = (_UPLOADS, _TUS) if is_upload else (_PERMITS, ())
+        status, title = codes.get(error.code, (INTERNAL.status, ""))
+        return Problem(status, error.code, title, headers=headers) if title else INTERNAL
+    if isinstance(error, ReportMismatchError):
+        status, title = _BY_ERROR[ReportMismatchError]
+        return Problem(status, error.code, title, tuple(error.differences))
     for kind in type(error).__mro__:
         known = _BY_ERROR.get(kind)
         if known is not None and isinstance(error, GatewayError):

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from typing_extensions import override
 
 from gateway.errors import RoleNotAllowedError
+from gateway.http.spreadsheets import as_table
 from gateway.identity.principal import StaffPrincipal, StaffRole
 
 
@@ -23,7 +24,7 @@ class StaffRoute(APIRoute):
         async def handle_for_role(request: Request) -> Response:
             if staff_of(request).role not in roles:
                 raise RoleNotAllowedError("the role does not cover this route")
-            return await handle(request)
+            return as_table(request, await handle(request))
 
         return handle_for_role
 

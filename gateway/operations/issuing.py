@@ -8,7 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import ConfigurationError
-from gateway.settings import AuthoritySettings, DeviceKeySettings, Settings
+from gateway.sections import AuthoritySettings, DeviceKeySettings
+from gateway.settings import Settings
 from keys.authority import CertificateAuthority
 from keys.errors import CertificateError
 from keys.hierarchy import retired_path, revocation_points

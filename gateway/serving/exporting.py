@@ -17,8 +17,8 @@ from audit.witness_client import WitnessClient
 from gateway.clock import Clock, rfc3339
 from gateway.logs import logger
 from gateway.oversight.export import extend_directory
+from gateway.sections import WitnessSettings
 from gateway.serving.alarms import Alarms
-from gateway.settings import WitnessSettings
 
 WITNESS_SECONDS = 2.0
 RETRY_SECONDS = 10.0

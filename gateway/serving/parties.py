@@ -9,8 +9,9 @@ from audit.note import Ed25519Verifier
 from audit.timestamp_authority import TimestampClient, TokenVerifier
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
+from gateway.sections import ArchiveSettings, TimestampSettings
 from gateway.serving.following import ArchiveFollower, Follower, TimestampFollower
-from gateway.settings import ArchiveSettings, Settings, TimestampSettings
+from gateway.settings import Settings
 from keys.secret import read_private_file
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.logs import logger
+from gateway.sections import ListenerSettings
 from gateway.serving.proxy_socket import bind_proxy_socket, remove_proxy_socket
 from gateway.serving.readiness import READY
-from gateway.settings import ListenerSettings, Settings
+from gateway.settings import Settings
 from gateway.store.database import Database
 
 READY_SECONDS = 30.0

@@ -23,6 +23,7 @@ from tests.bench.pack_simulation import SimulatingPack
 from tests.bench.permits import AskingPermits
 from tests.bench.proving import Proving
 from tests.bench.pull import Pull
+from tests.bench.recomputation import Recomputation
 from tests.bench.redaction import Redacting, RedactingAll, RedactingOwn, Scanning
 from tests.bench.rendering import Rendering
 from tests.bench.report import print_table, write_figures
@@ -57,6 +58,7 @@ _ROWS: tuple[Row, ...] = (
     Uploading(),
     AskingPermits(),
     SimulatingPack(),
+    Recomputation(),
 )
 _TABLE_WIDTH = 110
 

@@ -26,7 +26,11 @@ OPERATIONAL = {"trust", "worker", "trust_acknowledgement", "loaded"}
 # The company's texts for all vendors.
 SHARED = {"script"}
 # What a vendor can read of its own; of some kinds this world has none.
-EMPTY = {"contact", "consent", "special_request"}
+EMPTY = {
+    *("contact", "consent", "special_request", "recording"),
+    *("record_batch", "record_batch_part", "call_record"),
+    *("payment_claim", "affair"),
+}
 OWN = EMPTY | {
     *("case_record", "case_note", "assignment", "assigned_case", "change"),
     *("agent", "agent_course", "script_acknowledgement", "caller_number"),

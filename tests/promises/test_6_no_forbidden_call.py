@@ -35,7 +35,7 @@ class Centre:
 
     def case(self, vendor: str = "alpha") -> str:
         """A case that no other test has called."""
-        return next(self._refs[vendor])
+        return str(next(self._refs[vendor]))
 
     def truth_of(self, case_ref: str) -> dict[str, Any]:
         return next(row for row in self.installation.truth() if row["case_ref"] == case_ref)
@@ -223,14 +223,15 @@ def test_what_agent_script_and_number_are_not_registered_gets_no_call(
     centre: Centre, alpha: httpx.Client
 ) -> None:
     case_ref = centre.case()
+    unheard: dict[str, Any] = {
+        "agent": "nobody-001",
+        "script": "unheard-of",
+        "script_version": 7,
+        "caller_number": "+8613800000000",
+    }
     refusals = {
         name: centre.ask(alpha, case_ref, **{name: value}).json()["codes"]
-        for name, value in {
-            "agent": "nobody-001",
-            "script": "unheard-of",
-            "script_version": 7,
-            "caller_number": "+8613800000000",
-        }.items()
+        for name, value in unheard.items()
     }
 
     assert "AGENT_NOT_QUALIFIED" in refusals["agent"]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.call_office import CompanyArchive
 from gateway.contact import simulation
 from gateway.contact.permits import Granted
 from gateway.contact.simulation import PackSimulation, TriedPack, simulate_pack
 from gateway.contact.wish import PointKind
-from gateway.office import CompanyArchive
 from gateway.oversight.search import LogQuery
 from policies.contact.model import CallKind
 from tests.gateway.contact.centre import CONTEXT, MORNING, CallCentre, Desks

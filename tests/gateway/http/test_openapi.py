@@ -9,6 +9,12 @@ from gateway.identity.principal import StaffRole
 
 DOCUMENTS = {"vendor": describe_vendor_api(), "company": describe_company_api()}
 EVERYWHERE = {"401", "403", "422", "503"}
+# What a vendor can move of each.
+AFFAIRS = {
+    "complaints": ("evidence", "statement"),
+    "feedback": ("acknowledge", "answer"),
+    "rectifications": ("acknowledge", "evidence", "plan", "start"),
+}
 ROUTES = {
     "vendor": {
         ("get", "/.well-known/oauth-authorization-server"),
@@ -39,6 +45,30 @@ ROUTES = {
         ("post", "/v1/special-requests"),
         ("get", "/v1/special-requests/{request_id}"),
         ("post", "/v1/permits"),
+        ("post", "/v1/reports"),
+        ("get", "/v1/reports"),
+        ("get", "/v1/reports/{period}"),
+        ("get", "/v1/reports/{period}/preview"),
+        ("get", "/v1/findings"),
+        ("post", "/v1/call-records"),
+        ("get", "/v1/call-records/batches/{batch_id}"),
+        ("options", "/v1/recordings"),
+        ("post", "/v1/recordings"),
+        ("get", "/v1/recordings"),
+        ("head", "/v1/recordings/{recording_id}"),
+        ("patch", "/v1/recordings/{recording_id}"),
+        ("delete", "/v1/recordings/{recording_id}"),
+        ("get", "/v1/recordings/{recording_id}"),
+        ("post", "/v1/payment-claims"),
+        ("get", "/v1/payment-claims"),
+        ("get", "/v1/payment-claims/{claim_id}"),
+        *(("get", f"/v1/{kind}") for kind in AFFAIRS),
+        *(("get", f"/v1/{kind}/{{thing_id}}") for kind in AFFAIRS),
+        *(
+            ("post", f"/v1/{kind}/{{thing_id}}/{move}")
+            for kind, moves in AFFAIRS.items()
+            for move in moves
+        ),
         ("get", "/v1/permits/{permit_id}"),
         ("delete", "/v1/permits/{permit_id}"),
         ("post", "/v1/permits/{permit_id}/close"),
@@ -102,6 +132,49 @@ ROUTES = {
         ("get", "/company/v1/caller-numbers"),
         ("post", "/company/v1/caller-numbers"),
         ("post", "/company/v1/caller-numbers/{vendor}/{contract}/{number}/end"),
+        ("get", "/company/v1/packs"),
+        ("get", "/company/v1/packs/history"),
+        ("get", "/company/v1/packs/{pack}"),
+        *(
+            ("post", f"/company/v1/packs/{{pack}}/{word}")
+            for word in ("propose", "activate", "propose-end", "end")
+        ),
+        ("get", "/company/v1/call-records/{vendor}/{contract}/{call_id}/summary"),
+        ("get", "/company/v1/reports"),
+        ("get", "/company/v1/reports/grid"),
+        ("get", "/company/v1/reports/workbook"),
+        ("post", "/company/v1/reports/waivers"),
+        ("get", "/company/v1/recordings"),
+        ("get", "/company/v1/recordings/{recording_id}"),
+        ("post", "/company/v1/recordings/{recording_id}/hold"),
+        ("post", "/company/v1/recordings/{recording_id}/free"),
+        *(
+            (method, f"/company/v1/{kind}")
+            for kind in (*AFFAIRS, "repayment-accounts")
+            for method in ("get", "post")
+        ),
+        ("get", "/company/v1/complaints/{complaint_id}"),
+        *(
+            ("post", f"/company/v1/complaints/{{complaint_id}}/{move}")
+            for move in (
+                *("evidence-request", "investigate", "extend", "decide", "reply", "close"),
+                *("reopen", "request-review", "review", "withdraw"),
+            )
+        ),
+        ("get", "/company/v1/feedback/{thing_id}"),
+        ("post", "/company/v1/feedback/{feedback_id}/close"),
+        ("get", "/company/v1/rectifications/{thing_id}"),
+        *(
+            ("post", f"/company/v1/rectifications/{{notice_id}}/{move}")
+            for move in (
+                *("issue", "extend", "accept-plan", "refuse-plan", "verify", "close"),
+                *("reopen", "withdraw"),
+            )
+        ),
+        ("post", "/company/v1/ledger"),
+        ("post", "/company/v1/repayment-accounts/end"),
+        ("get", "/company/v1/payment-claims"),
+        ("post", "/company/v1/payment-claims/{claim_id}/resolve"),
         ("get", "/company/v1/scripts"),
         ("post", "/company/v1/scripts/{script_id}/versions"),
         ("get", "/company/v1/scripts/{script_id}/versions/{version}"),

@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import ConfigurationError, DatabaseUnavailableError, NotFoundError
 from gateway.intake.recording_store import BucketStore, DirectoryStore, RecordingStore
 from gateway.intake.recordings_place import recording_store
-from gateway.settings import RecordingBucketSettings, RecordingSettings
+from gateway.sections import RecordingBucketSettings, RecordingSettings
 from tests.audit.s3_server import CREDENTIALS, REGION, S3Server
 from tests.gateway.intake.uploading import Uploading, wav
 from tests.gateway.store.lender import Lender

@@ -24,7 +24,8 @@ from gateway.operations.issuers import (
 from gateway.operations.issuing import load_authorities, load_authority
 from gateway.operations.registration import VendorOwner, register_credential
 from gateway.operations.revocation import revoke_certificate
-from gateway.settings import AuthoritySettings, DeviceKeySettings, Settings
+from gateway.sections import AuthoritySettings, DeviceKeySettings
+from gateway.settings import Settings
 from keys.authority import CertificateAuthority
 from keys.crl import RevokedCertificate, crl_number, revoked_in, verify_crl
 from keys.device_key import DeviceKey

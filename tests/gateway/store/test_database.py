@@ -4,7 +4,8 @@ import orjson
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.settings import DatabaseSettings, Settings
+from gateway.sections import DatabaseSettings
+from gateway.settings import Settings
 from gateway.store.database import Database, locate_database
 from gateway.store.embedded import ensure_database, start_embedded
 from gateway.store.roles import PURPOSES, ensure_passwords, read_passwords

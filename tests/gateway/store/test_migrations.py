@@ -96,11 +96,25 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "feed",
         "change",
         "consent",
+        "recording",
+        "record_batch",
+        "record_batch_part",
+        "report",
+        "report_reopening",
+        "report_waiver",
+        "call_record",
         "special_request",
         "agent",
         "agent_course",
         "script_acknowledgement",
         "caller_number",
+        "promise",
+        "payment_claim",
+        "affair",
+        "affair_step",
+        "affair_paper",
+        "vendor_stop",
+        "finding_consequence",
         "contact",
         "permit_refusal",
         "reveal_use",
@@ -123,6 +137,21 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
     assert all(is_on for _name, is_on in tables)
 
 
+# What takes call records in: a vendor's worker small batches, the company's clockwork large ones.
+RECORDS = (
+    "record_permits",
+    "record_cases",
+    "record_balances",
+    "record_calls",
+    "record_effect",
+    "supersede_calls",
+    "raise_call_findings",
+)
+AFFAIRS = (
+    *("claim_payment", "vendor_claims", "vendor_affairs", "move_own_affair"),
+    *("is_stopped", "is_paid"),
+)
+REPORTS = ("report_calls", "report_counts")
 RIGHTS = {
     "vendor": {
         "casegate.trust": "r",
@@ -139,6 +168,12 @@ RIGHTS = {
         "casegate.script_acknowledgement": "r",
         "casegate.caller_number": "r",
         "casegate.contact": "r",
+        "casegate.record_batch": "ar",
+        "casegate.record_batch_part": "ar",
+        "casegate.call_record": "ar",
+        "casegate.report": "ar",
+        "casegate.report_reopening": "r",
+        "casegate.report_waiver": "r",
     },
     "company": {
         "casegate.trust": "r",
@@ -156,6 +191,7 @@ RIGHTS = {
         "casegate.hold": "r",
         "casegate.consent": "r",
         "casegate.special_request": "r",  # and the columns of the answer
+        "casegate.recording": "r",  # and the columns of hold, erasure and its key
         "casegate.agent_person": "rw",
         "casegate.agent": "rw",
         "casegate.agent_course": "r",
@@ -163,12 +199,25 @@ RIGHTS = {
         "casegate.script_acknowledgement": "r",
         "casegate.caller_number": "arw",
         "casegate.contact": "arw",
+        "casegate.record_batch": "ar",
+        "casegate.record_batch_part": "ar",  # and the columns of what became of it
+        "casegate.call_record": "ar",  # and the state of its summary
         "casegate.point_state": "arw",
         "casegate.permit_refusal": "r",
         "casegate.reveal_use": "r",
         "casegate.identity_try": "r",
         "casegate.pack_text": "ar",
         "casegate.pack_activation": "ar",  # and the columns that say when and by whom it ended
+        "casegate.ledger_entry": "r",
+        "casegate.case_standing": "r",
+        "casegate.promise": "rw",
+        "casegate.payment_claim": "rw",
+        "casegate.company_account": "arw",
+        "casegate.affair": "arw",
+        "casegate.affair_step": "ar",
+        "casegate.affair_paper": "r",  # and whether its text was looked through
+        "casegate.vendor_stop": "r",  # and when it ended
+        "casegate.finding_consequence": "r",  # and when it was settled
         "casegate.assignment": "arw",
         "casegate.assigned_case": "arw",
         "casegate.proposal": "arw",
@@ -183,6 +232,11 @@ RIGHTS = {
         "casegate.row_scope": "arwd",
         "casegate.pull_use": "r",
         "casegate.canary": "ar",
+        "casegate.report": "r",
+        "casegate.report_reopening": "ar",
+        "casegate.report_waiver": "ar",
+        "casegate.detection_mark": "ar",  # and how far was looked
+        "casegate.detected": "ar",
         "casegate.finding": "ar",  # and the columns that say when, by whom and why it was closed
         "casegate.pseudonym_key": "ar",
         "casegate.offboarding": "arw",
@@ -258,6 +312,18 @@ FUNCTIONS = {
         "raise_request",
         "vendor_consents",
         "vendor_requests",
+        *RECORDS,
+        "open_recording",
+        "vendor_upload",
+        "note_received",
+        "settle_recording",
+        "drop_upload",
+        "vendor_recordings",
+        *AFFAIRS,
+        *REPORTS,
+        "fault_report",
+        "vendor_findings",
+        "contract_term",
         "note_canary_use",
         "pseudonym_keys",
         "is_unconditional",
@@ -290,12 +356,17 @@ FUNCTIONS = {
         "append_batch",
         "find_batch",
         "erase_people",
+        *RECORDS,
+        *REPORTS,
+        "post_ledger",
+        "stop_vendor",
         "touch_debtor",
         "publish_changes",
         "publish_assigned",
         "place_hold",
         "lift_hold",
         "revoke_consent",
+        "compare_recording",
         "is_taken",
         "policies_in_force",
         "note_canary_use",

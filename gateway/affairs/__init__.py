@@ -1,0 +1,1 @@
+"""What is settled between company and vendor: complaints, payments, notices, feedback."""

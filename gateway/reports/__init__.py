@@ -1,0 +1,1 @@
+"""Reports of vendors: what is owed when, what was counted, and what was sent."""
