@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.installation import log_signer, read_key, report_signer, token_keys
+from gateway.intake.recordings_place import _read
 from gateway.serving.parties import _read_reference
 from gateway.serving.tls import server_context
 from gateway.settings import Settings
@@ -34,6 +35,10 @@ def _archive(settings: Settings, path: Path) -> object:
     return _read_reference(settings, f"file:{path}", {})
 
 
+def _bucket(settings: Settings, path: Path) -> object:
+    return _read(settings, f"file:{path}", {})
+
+
 # Each setting that names a secret, the file that it names by itself, and who reads it.
 READERS: dict[str, tuple[str, Reader]] = {
     "keys.kek": ("secrets/kek.key", lambda s, _p: read_key(s, s.keys.kek)),
@@ -52,6 +57,8 @@ READERS: dict[str, tuple[str, Reader]] = {
     "authority.pkcs11.pin": ("x.key", _reference),
     "audit.archive.access_key": ("x.key", _archive),
     "audit.archive.secret_key": ("x.key", _archive),
+    "recordings.bucket.access_key": ("x.key", _bucket),
+    "recordings.bucket.secret_key": ("x.key", _bucket),
 }
 _SECRET = re.compile(r"(kek|pseudonym|index|signing|passphrase|pin|passwords|_key)$")
 # Public halves and labels.

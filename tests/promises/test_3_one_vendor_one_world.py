@@ -29,7 +29,7 @@ SHARED = {"script"}
 EMPTY = {
     *("contact", "consent", "special_request", "recording"),
     *("record_batch", "record_batch_part", "call_record"),
-    *("payment_claim", "affair"),
+    *("payment_claim", "affair", "report", "report_reopening", "report_waiver"),
 }
 OWN = EMPTY | {
     *("case_record", "case_note", "assignment", "assigned_case", "change"),
