@@ -33,6 +33,7 @@ class EventType(StrEnum):
     PERMIT_VOIDED = "permit.voided"
     IDENTITY_CHECKED = "identity.checked"
     CONTACT_RECORDED = "contact.recorded"
+    CHANNEL_REFUSED = "channel.refused"
     PACK_ACTIVATED = "pack.activated"
     HOLD_PLACED = "hold.placed"
     HOLD_LIFTED = "hold.lifted"

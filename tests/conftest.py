@@ -1,8 +1,8 @@
 """Fixtures that several rooms use. Everything is real: PostgreSQL, TLS, processes."""
 
 import os
-import shutil
 import signal
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -69,7 +69,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _stop_embedded_servers()
     base = Path(str(config.option.basetemp)).parent
     if base.name.startswith(_OWN_BASE):
-        shutil.rmtree(base, ignore_errors=True)
+        _remove(base)
+
+
+def _remove(directory: Path) -> None:
+    """Leaves it to a process that outlives this one: hundreds of databases are many files."""
+    subprocess.Popen(["rm", "-rf", str(directory)], start_new_session=True)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +85,7 @@ def open_directory() -> Iterator[Path]:
     directory.chmod(0o755)
     yield directory
     _stop_embedded_servers()
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove(directory)
 
 
 @pytest.fixture(scope="session")

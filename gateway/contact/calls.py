@@ -16,7 +16,7 @@ from gateway.evidence import Evidence
 from gateway.identity.principal import VendorPrincipal
 from gateway.release.release import AccessContext
 from keys.kek import KeyEncryptionKey
-from policies.contact.model import CallKind, Measure
+from policies.contact.model import CallKind, Channel, Measure
 from policies.contact.results import ResultCodes
 from policies.elements import SHANGHAI
 
@@ -123,6 +123,37 @@ class Calls:
         if placed:
             await self._note_hold(principal, placed, code.hold)
         return await self.show(principal, permit_id)
+
+    async def refuse_channel(
+        self,
+        principal: VendorPrincipal,
+        case_ref: str,
+        channel: Channel,
+        context: AccessContext,
+    ) -> None:
+        """Keeps that a debtor does not want to be reached by a channel, by any vendor, for good.
+
+        Said again it changes nothing.
+
+        Raises:
+            NotFoundError: the case is not this vendor's.
+            AuditUnavailableError, DatabaseUnavailableError: it is not known whether it is kept.
+        """
+        outcome = await self._store.refuse_channel(
+            principal.vendor_id,
+            principal.contract_id,
+            case_ref,
+            channel.value,
+            self._clock.now(),
+        )
+        if outcome is None:
+            raise NotFoundError("no such case for this vendor")
+        await self._evidence.record(
+            EventType.CHANNEL_REFUSED,
+            **who(principal, context),
+            channel=channel.value,
+            known=outcome == "known",
+        )
 
     async def check_identity(
         self, principal: VendorPrincipal, permit_id: UUID, last4: str, context: AccessContext

@@ -57,6 +57,7 @@ def picture_of(content: dict[str, Any], *, case_status: str) -> Picture:
             frozenset(facts),
             PointValidity(validity),
             is_opted_out,
+            frozenset(Channel(channel) for channel in content["refused_channels"]),
         ),
         None if repeat is None else (UUID(repeat[0]), bytes.fromhex(repeat[1])),
     )

@@ -27,6 +27,7 @@ _REFUSE = "SELECT casegate.refuse_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
 _FIND = "SELECT * FROM casegate.vendor_permit(%s, %s, %s)"
 _CLOSE = "SELECT casegate.close_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _TRY = "SELECT casegate.take_identity_try(%s, %s, %s, %s, %s)"
+_REFUSE_CHANNEL = "SELECT casegate.refuse_channel(%s, %s, %s, %s, %s)"
 _NOTE_IDENTITY = "SELECT casegate.note_identity(%s, %s, %s, %s)"
 
 
@@ -88,6 +89,12 @@ class PermitStore(Protocol):
         self, vendor_id: str, contract_id: str, permit_id: UUID, closing: Closing, at: datetime
     ) -> str | None:
         """Ends an open permit: closed, or the state that keeps it from being; None without one."""
+        ...
+
+    async def refuse_channel(
+        self, vendor_id: str, contract_id: str, case_ref: str, channel: str, at: datetime
+    ) -> str | None:
+        """Keeps a debtor's refusal of a channel: refused, known, or None without such a case."""
         ...
 
     async def take_try(
@@ -202,6 +209,13 @@ class PostgresPermitStore:
         )
         assert row is not None
         return None if row[0] is None else str(row[0])
+
+    async def refuse_channel(
+        self, vendor_id: str, contract_id: str, case_ref: str, channel: str, at: datetime
+    ) -> str | None:
+        """See PermitStore."""
+        row = await self._row(_REFUSE_CHANNEL, (vendor_id, contract_id, case_ref, channel, at))
+        return None if row is None or row[0] is None else str(row[0])
 
     async def take_try(
         self, vendor_id: str, contract_id: str, case_id: UUID, day: date, most: int

@@ -23,6 +23,7 @@ from policies.contact.model import CallKind, Channel
 
 PERMITS = "/v1/permits"
 PERMIT = "/v1/permits/{permit_id}"
+CHANNEL_REFUSALS = "/v1/channel-refusals"
 _SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
 _CASE_REF = r"^[A-Z2-7]{26}$"
 _WORD = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
@@ -90,6 +91,15 @@ class ClosingRequest(BaseModel):
     result_code: str = Field(
         pattern=r"^[A-Z][A-Z_]{1,39}$", description="One of the result codes."
     )
+
+
+class ChannelRefusalRequest(BaseModel):
+    """By what a debtor does not want to be reached any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    case_ref: str = Field(pattern=_CASE_REF, description="As a listing gave it.")
+    channel: Channel
 
 
 class IdentityRequest(BaseModel):
@@ -185,6 +195,20 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
         context = context_of(request, PERMIT + "/close", DEFAULT_PURPOSE)
         shown = await calls.close(principal_of(request), permit_id, body.result_code, context)
         return Response(orjson.dumps(shown), media_type="application/json")
+
+    @api.post(
+        CHANNEL_REFUSALS,
+        openapi_extra=_SECURITY,
+        summary="Say that a debtor refuses a channel; it stands for every vendor",
+        status_code=204,
+        response_class=Response,
+        responses=_NOT_FOUND,
+    )
+    async def refuse_channel(request: Request, body: ChannelRefusalRequest) -> Response:
+        request.scope["state"]["asked"] = keyed_commitment(asked_key, "asked", body.case_ref)
+        context = context_of(request, CHANNEL_REFUSALS, DEFAULT_PURPOSE)
+        await calls.refuse_channel(principal_of(request), body.case_ref, body.channel, context)
+        return Response(status_code=204)
 
     @api.post(
         PERMIT + "/identity-check",

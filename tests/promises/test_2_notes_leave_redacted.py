@@ -212,6 +212,7 @@ def test_a_note_that_was_given_up_is_told_and_taken_up_again_when_asked_for(
     assert status_of(noted)["failed"] == 0
 
 
+@pytest.mark.long
 def test_an_analyser_killed_at_its_work_is_replaced_and_no_note_is_lost(served: Noted) -> None:
     made = served.installation
     before = status_of(made)

@@ -14,6 +14,9 @@ from tests.promises.day_checker import Contact, Day, GivenConsent, check
 from tests.promises.ledger import logged_entries
 from tests.promises.working_day import WorkingDay
 
+# A day takes a minute and a half: `make test-long`. Its checker is tried at each run.
+pytestmark = pytest.mark.long
+
 _CONTACTS = """
 SELECT contact_id::text, vendor_id, encode(person_mac, 'hex'), encode(point_mac, 'hex'), party,
        agent_ref, script_id || '/' || script_version, call_kind, requested_at, expires_at, state,
@@ -93,7 +96,6 @@ def test_the_checker_finds_what_is_planted_in_the_day(lived: tuple[WorkingDay, D
     assert any("the log has no" in line for line in check(replace(record, entries=unheard)))
 
 
-@pytest.mark.long
 def test_no_forbidden_call_begins_on_a_day_in_slower_motion(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     _day, record = live(tmp_path / "sandbox", seconds=300, calls=15_000, seed=66)

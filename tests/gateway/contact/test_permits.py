@@ -21,7 +21,7 @@ from gateway.operations.recall import recall_cases
 from gateway.oversight.search import LogQuery
 from gateway.people.agents import AgentKey
 from gateway.trial.call_centre import agent_refs
-from policies.contact.model import DenyCode, Measure
+from policies.contact.model import Channel, DenyCode, Measure
 from policies.limits import NumberHandling
 from tests.gateway.contact.centre import CONTEXT, MORNING, CallCentre, Desks
 
@@ -314,3 +314,23 @@ def test_what_a_caller_typed_into_a_reference_does_not_come_into_the_log(
     assert not any(value in str(entry) for value in typed.values())
     kept = centre.lender.query("SELECT agent_ref FROM casegate.permit_refusal")
     assert ("440308199003077338",) not in kept
+
+
+def test_a_channel_that_the_debtor_refuses_is_closed_to_every_vendor(centre: CallCentre) -> None:
+    case_ref = centre.case()
+    open_permit = centre.ask(case_ref)
+
+    async def refuse(desks: Desks) -> list[str]:
+        for _again in range(2):
+            await desks.calls.refuse_channel(
+                centre.principal(), case_ref, Channel.VOICE_HUMAN, CONTEXT
+            )
+        with pytest.raises(NotFoundError):
+            await desks.calls.refuse_channel(centre.principal(), "A" * 26, Channel.SMS, CONTEXT)
+        return [entry["type"] for entry in desks.evidence.entries]
+
+    assert centre.run(refuse) == ["channel.refused", "channel.refused"]
+    assert centre.row(open_permit)["void_reason"] == "CHANNEL_REFUSED"
+    refused = centre.ask(case_ref)
+    assert isinstance(refused, Refused)
+    assert refused.codes == (DenyCode.MEDIUM_OPTED_OUT,)

@@ -45,6 +45,7 @@ ROUTES = {
         ("post", "/v1/special-requests"),
         ("get", "/v1/special-requests/{request_id}"),
         ("post", "/v1/permits"),
+        ("post", "/v1/channel-refusals"),
         ("post", "/v1/reports"),
         ("get", "/v1/reports"),
         ("get", "/v1/reports/{period}"),

@@ -19,6 +19,9 @@ from schemathesis.specs.openapi.checks import (
 from gateway.app import describe_vendor_api
 from tests.installation import Installation
 
+# Minutes with everything served: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 _CHECKS = [
     not_a_server_error,
     status_code_conformance,

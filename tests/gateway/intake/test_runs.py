@@ -17,7 +17,7 @@ from gateway.intake import batches_desk, batches_worker
 from tests.gateway.intake.desk import Intake
 from tests.promises.processes import wait_until
 
-RUNS, LONG_RUNS = 120, 1_000
+RUNS, LONG_RUNS = 40, 1_000
 _PART = 4
 
 

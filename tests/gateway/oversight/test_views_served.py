@@ -6,6 +6,9 @@ import pytest
 from tests.installation import Installation
 from tests.promises.processes import wait_until
 
+# Minutes with everything served: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 VIEWS = ("denials", "changes", "readers", "timeline?vendor=alpha", "entries?code=NOT_FOUND")
 
 

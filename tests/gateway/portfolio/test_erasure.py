@@ -380,7 +380,14 @@ def test_no_table_that_an_erasure_does_not_empty_points_to_a_case(idle_lender: L
     assert {str(name) for (name,) in tables} == {
         *("case_record", "assigned_case", "case_note", "canary"),
         *("debtor", "hold", "consent", "special_request", "change"),
-        *("contact", "permit_refusal", "identity_try", "point_state", "call_record"),
+        *(
+            "contact",
+            "permit_refusal",
+            "identity_try",
+            "point_state",
+            "channel_refusal",
+            "call_record",
+        ),
         *("ledger_entry", "case_standing", "promise", "payment_claim", "affair"),
         "company_account",  # the company's own, and nobody's case
     }

@@ -16,6 +16,9 @@ from policies.errors import ParametersUnsetError
 from policies.fields import Stage
 from tests.installation import Installation
 
+# Minutes with everything served: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 CASES = 20
 
 

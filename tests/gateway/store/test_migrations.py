@@ -339,6 +339,7 @@ FUNCTIONS = {
         "refuse_permit",
         "vendor_permit",
         "close_permit",
+        "refuse_channel",
         "take_identity_try",
         "note_identity",
         "register_agent",

@@ -64,6 +64,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
                              AND k.vendor_id = vendor AND k.contract_id = contract
                              AND (k.debt IS NULL OR k.case_id = r.case_id)), '[]'),
     'point', (SELECT jsonb_build_array(p.validity, p.opted_out_at IS NOT NULL) FROM casegate.point_state p WHERE p.point_mac = point),
+    'refused_channels', coalesce((SELECT jsonb_agg(f.channel) FROM casegate.channel_refusal f WHERE f.person_mac = r.person_mac), '[]'),
     'own_number_invalid', EXISTS (SELECT 1 FROM casegate.point_state p
                                    WHERE p.point_mac = r.contact_mac AND p.validity IN ('invalid', 'wrong')),
     'agent', (SELECT jsonb_build_array(a.status, a.nda_signed_on IS NOT NULL,
@@ -228,6 +229,31 @@ BEGIN
   RETURN 'closed';
 END $$;
 
+-- Keeps that the debtor of a case of the vendor refuses a channel: 'refused', 'known', or NULL without such a case. Open
+-- permits of the channel end.
+CREATE FUNCTION casegate.refuse_channel(vendor text, contract text, ref text, by_channel text, moment timestamptz)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  person bytea;
+BEGIN
+  SELECT r.person_mac INTO person
+    FROM casegate.assigned_case a JOIN casegate.case_record r USING (case_id)
+   WHERE a.vendor_id = vendor AND a.contract_id = contract AND a.case_ref = ref AND a.status = 'assigned' FOR SHARE OF a;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  PERFORM casegate.touch_debtor(person);
+  INSERT INTO casegate.channel_refusal VALUES (person, by_channel, moment) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN 'known';
+  END IF;
+  UPDATE casegate.contact SET state = 'voided', closed_at = moment, void_reason = 'CHANNEL_REFUSED',
+         counts = CASE WHEN handling = 'dial_token' AND dialed_at IS NULL THEN 0 ELSE counts END
+   WHERE person_mac = person AND channel = by_channel AND state = 'granted';
+  RETURN 'refused';
+END $$;
+
 -- One more try at a case's last four digits on a day: how many that makes, or NULL when three were made.
 CREATE FUNCTION casegate.take_identity_try(vendor text, contract text, of_case uuid, on_day date, most integer)
 RETURNS integer
@@ -329,6 +355,7 @@ BEGIN
    WHERE case_id = OLD.case_id;
   UPDATE casegate.permit_refusal SET case_id = '00000000-0000-0000-0000-000000000000' WHERE case_id = OLD.case_id;
   DELETE FROM casegate.identity_try WHERE case_id = OLD.case_id;
+  DELETE FROM casegate.channel_refusal WHERE person_mac = OLD.person_mac;
   -- A refusal to be called stays, for the number of whoever refused.
   DELETE FROM casegate.point_state
    WHERE point_mac IN (OLD.contact_mac, OLD.home_mac, OLD.related_mac) AND opted_out_at IS NULL;
@@ -363,6 +390,7 @@ GRANT EXECUTE ON FUNCTION casegate.permit_case(text, text, text), casegate.vendo
   casegate.grant_permit(jsonb, bigint, integer, integer, date),
   casegate.refuse_permit(text, text, uuid, text, text, text, text, text, integer, text, text, timestamptz, text[]),
   casegate.close_permit(text, text, uuid, text, text, integer, boolean, text, boolean, text, timestamptz),
+  casegate.refuse_channel(text, text, text, text, timestamptz),
   casegate.take_identity_try(text, text, uuid, date, integer), casegate.note_identity(text, text, uuid, text) TO "{vendor}";
 GRANT EXECUTE ON FUNCTION casegate.packs_in_force() TO "{vendor}", "{company}";
 GRANT SELECT, INSERT ON casegate.pack_text, casegate.pack_activation TO "{company}";

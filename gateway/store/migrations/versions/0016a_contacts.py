@@ -109,6 +109,13 @@ CREATE TABLE casegate.reveal_use (
   PRIMARY KEY (vendor_id, contract_id, day, agent_ref),
   FOREIGN KEY (contract_id, vendor_id) REFERENCES casegate.contract (contract_id, vendor_id)
 );
+-- By what a debtor does not want to be reached; no vendor can take it back.
+CREATE TABLE casegate.channel_refusal (
+  person_mac bytea NOT NULL CHECK (length(person_mac) = 32),
+  channel    text NOT NULL,
+  refused_at timestamptz NOT NULL,
+  PRIMARY KEY (person_mac, channel)
+);
 -- Tries at the last four digits: three a case and day.
 CREATE TABLE casegate.identity_try (
   case_id uuid NOT NULL,
@@ -143,7 +150,14 @@ CREATE TABLE casegate.pack_activation (
 );
 """
 
-VENDOR_OWNED = ("contact", "permit_refusal", "reveal_use", "point_state", "identity_try")
+VENDOR_OWNED = (
+    "contact",
+    "permit_refusal",
+    "reveal_use",
+    "point_state",
+    "identity_try",
+    "channel_refusal",
+)
 
 
 def upgrade() -> None:
