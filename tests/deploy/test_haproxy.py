@@ -8,6 +8,9 @@ from tests.deploy import front as story
 from tests.deploy.front import Front, binary_of, new_front
 from tests.deploy.proxied import proxied
 
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 
 def _command(config: str, _folder: Path) -> list[str]:
     return [binary_of("haproxy"), "-db", "-f", config]

@@ -1,8 +1,12 @@
 """The commands about leaks, on an installation that nobody serves."""
 
 import orjson
+import pytest
 
 from tests.installation import Installation
+
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
 
 
 def test_canaries_are_planted_shown_and_found_again_by_a_trace(

@@ -22,6 +22,9 @@ from gateway.trial.call_centre import SCRIPT, agent_refs, caller_number
 from tests.gateway.intake.uploading import wav
 from tests.installation import Installation
 
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def config(calling_gateway: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:

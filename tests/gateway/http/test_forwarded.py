@@ -29,6 +29,9 @@ from tests.gateway.http.forgeries import (
 )
 from tests.promises.ledger import log_size, logged_entries
 
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def behind_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:

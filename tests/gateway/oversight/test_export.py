@@ -12,6 +12,9 @@ import pytest
 from tests.installation import Installation
 from tests.promises.processes import wait_until
 
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
+
 
 def _key(gateway: Installation) -> str:
     return (gateway.directory / "log.vkey").read_text().strip()
@@ -166,7 +169,6 @@ def test_a_time_in_which_nothing_happened_is_said(gateway: Installation, tmp_pat
     assert not (tmp_path / "export").exists()
 
 
-@pytest.mark.long
 def test_without_a_publisher_the_export_says_that_its_taker_is_not_proven(
     own_installation: Installation, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from audit.checkpoint import Checkpoint
 from audit.policy import TrustPolicy
 from gateway.installation import log_signer
@@ -9,6 +11,9 @@ from tests.audit.witness_process import WitnessProcess
 from tests.installation import Installation
 from tests.promises.ledger import logged_entries
 from tests.promises.processes import wait_until
+
+# Everything served, more than once: left to `make test-long`.
+pytestmark = pytest.mark.long
 
 
 def _name_witness(installation: Installation, witness: WitnessProcess) -> None:
