@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,7 +73,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _remove(directory: Path) -> None:
     """Leaves it to a process that outlives this one: hundreds of databases are many files."""
-    subprocess.Popen(["rm", "-rf", str(directory)], start_new_session=True)
+    os.posix_spawnp("rm", ["rm", "-rf", str(directory)], os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_from_the_instant_of_the_end_nothing_is_readable_and_the_rest_follows_by
     )
     assert len(took) == CONNECTIONS
     assert min(late) > -0.1
-    assert max(late) < 0.5
+    assert max(late) < 1
     assert len(stream) < PAGES_AHEAD * whole / 2
     assert traffic.releases
     for page in traffic.releases:

@@ -90,7 +90,7 @@ def test_an_agent_is_registered_trained_qualified_and_stopped(
     [
         ({"agent_ref": "11010519491231002X"}, "PII_IN_PAYLOAD"),
         ({"id_hash": "11010519491231002X"}, "PII_IN_PAYLOAD"),
-        ({"id_hash": "e3"}, "SCHEMA_INVALID"),
+        ({"id_hash": "zz-not-hex"}, "SCHEMA_INVALID"),
         ({"name": "张三"}, "SCHEMA_INVALID"),
         ({"agent_ref": "张三"}, "SCHEMA_INVALID"),
     ],
