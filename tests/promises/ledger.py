@@ -63,3 +63,14 @@ def locked_log(installation: Installation) -> Iterator[None]:
         connection.execute("LOCK TABLE audit.tail IN ACCESS EXCLUSIVE MODE")
         yield
         connection.rollback()
+
+
+def no_append_waits(installation: Installation) -> bool:
+    """Whether every append that met a locked tail has been given up on the server too."""
+    with psycopg.connect(installation.database().owner_url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE state = 'active' AND wait_event_type = 'Lock'"
+            " AND query LIKE '%audit.append_batch(%'"
+        ).fetchone()
+    return row == (0,)

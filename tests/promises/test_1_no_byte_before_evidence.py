@@ -20,7 +20,7 @@ from psycopg import sql
 
 from gateway.installation import load_policies
 from tests.installation import Installation
-from tests.promises.ledger import locked_log, log_size, logged_entries
+from tests.promises.ledger import locked_log, log_size, logged_entries, no_append_waits
 from tests.promises.processes import vendor_workers, wait_until
 from tests.promises.traffic import Traffic, pulling
 from tests.promises.wire import Wire
@@ -142,6 +142,8 @@ def test_without_the_log_nothing_leaves_and_with_it_all_is_well_again(
             began = time.monotonic()
             refused = client.get(path)
             seconds = time.monotonic() - began
+            # A refusal says "not known to be durable": what waits at the server may land yet.
+            assert wait_until(lambda: no_append_waits(fragile), seconds=10)
         served = client.get(path)
 
     assert (refused.status_code, refused.json()["code"]) == (503, "AUDIT_UNAVAILABLE")

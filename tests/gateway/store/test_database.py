@@ -1,13 +1,20 @@
+import asyncio
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.sections import DatabaseSettings
 from gateway.settings import Settings
-from gateway.store.database import Database, locate_database
-from gateway.store.embedded import ensure_database, start_embedded
+from gateway.store.database import Database, connection_pool, locate_database
+from gateway.store.embedded import (
+    MAX_CONNECTIONS,
+    ensure_database,
+    start_embedded,
+    stop_embedded,
+)
 from gateway.store.roles import PURPOSES, ensure_passwords, read_passwords
 from keys.secret import write_private_file
 from tests.installation import Installation
@@ -44,6 +51,28 @@ def test_an_embedded_server_that_does_not_start_names_its_log(tmp_path: Path) ->
 
     with pytest.raises(ConfigurationError, match="its log is"):
         start_embedded(directory, announce=False)
+
+
+def test_an_embedded_server_has_room_for_several_hosts_of_workers(
+    open_directory: Path,
+) -> None:
+    directory = open_directory / "roomy"
+    try:
+        with psycopg.connect(start_embedded(directory, announce=False)) as connection:
+            row = connection.execute("SHOW max_connections").fetchone()
+    finally:
+        stop_embedded(directory)
+
+    assert row == (str(MAX_CONNECTIONS),)
+
+
+def test_a_listener_that_nobody_asks_holds_one_connection(postgres_url: str) -> None:
+    async def held_when_idle() -> int:
+        async with connection_pool(postgres_url, size=8) as pool:
+            await pool.wait()
+            return int(pool.get_stats()["pool_size"])
+
+    assert asyncio.run(held_when_idle()) == 1
 
 
 def test_a_database_is_made_once_and_found_again(postgres_url: str) -> None:
