@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,7 +17,7 @@ from gateway.identity.principal import StaffRole
 from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import MAX_PAGE, LogPage, LogQuery
 from gateway.oversight.timeline import MAX_BUCKETS, Step
-from gateway.oversight.views import CHANGE_KINDS
+from gateway.oversight.views import CHANGE_KINDS, ViewPage
 
 _READERS = for_roles(StaffRole.AUDITOR, StaffRole.SECURITY, StaffRole.COMPLIANCE)
 _WHO = "(auditor, security, compliance)"
@@ -72,6 +72,14 @@ class DisclosureRequest(BaseModel):
         if (self.identifier is None) == (self.case is None):
             raise ValueError("name an identifier or a case")
         return self
+
+
+class PlainView(Protocol):
+    """A view that asks for nothing but a query."""
+
+    def __call__(self, query: LogQuery, *, actor: str) -> ViewPage[Any]:
+        """One page of it, for an actor."""
+        ...
 
 
 class LogUseCases(Protocol):
@@ -136,6 +144,10 @@ def add_search(api: GatewayAPI, cases: LogUseCases) -> None:
 
 def add_views(api: GatewayAPI, cases: LogUseCases) -> None:
     """Adds the auditor's views."""
+    _add_view(api, "denials", "Refusals and why", lambda: cases.desk.denials)
+    _add_view(
+        api, "readers", "Who searched, exported or verified the log", lambda: cases.desk.readers
+    )
 
     @api.get(
         "/company/v1/log/timeline",
@@ -167,21 +179,6 @@ def add_views(api: GatewayAPI, cases: LogUseCases) -> None:
         return json_answer(found)
 
     @api.get(
-        "/company/v1/log/denials",
-        summary=f"Refusals and why {_WHO}",
-        response_class=Response,
-        openapi_extra=_READERS,
-    )
-    async def denials(
-        request: Request,
-        page: Annotated[Page, Depends()],
-        filters: Annotated[Filters, Depends()],
-    ) -> Response:
-        query = _query(page, filters)
-        found = await asyncio.to_thread(cases.desk.denials, query, actor=actor_of(request))
-        return json_answer(view_document(found))
-
-    @api.get(
         "/company/v1/log/changes",
         summary=f"Changes of who may get what, beside the volume around them {_WHO}",
         response_class=Response,
@@ -202,21 +199,6 @@ def add_views(api: GatewayAPI, cases: LogUseCases) -> None:
         )
         return json_answer(view_document(found))
 
-    @api.get(
-        "/company/v1/log/readers",
-        summary=f"Who searched, exported or verified the log {_WHO}",
-        response_class=Response,
-        openapi_extra=_READERS,
-    )
-    async def readers(
-        request: Request,
-        page: Annotated[Page, Depends()],
-        filters: Annotated[Filters, Depends()],
-    ) -> Response:
-        query = _query(page, filters)
-        found = await asyncio.to_thread(cases.desk.readers, query, actor=actor_of(request))
-        return json_answer(view_document(found))
-
     @api.post(
         "/company/v1/log/disclosures",
         summary=f"To whom a person's cases were released {_WHO}",
@@ -232,6 +214,26 @@ def add_views(api: GatewayAPI, cases: LogUseCases) -> None:
         found = await asyncio.to_thread(
             cases.desk.disclosures, query, identifier=body.identifier, actor=actor_of(request)
         )
+        return json_answer(view_document(found))
+
+
+def _add_view(api: GatewayAPI, name: str, summary: str, view: Callable[[], PlainView]) -> None:
+    """Adds one view that takes the usual filters and nothing more."""
+
+    @api.get(
+        f"/company/v1/log/{name}",
+        name=name,
+        summary=f"{summary} {_WHO}",
+        response_class=Response,
+        openapi_extra=_READERS,
+    )
+    async def entries_of_view(
+        request: Request,
+        page: Annotated[Page, Depends()],
+        filters: Annotated[Filters, Depends()],
+    ) -> Response:
+        query = _query(page, filters)
+        found = await asyncio.to_thread(view(), query, actor=actor_of(request))
         return json_answer(view_document(found))
 
 

@@ -4,8 +4,9 @@ One person may always shut out. To let in again, one proposes and another approv
 revoked meanwhile stays revoked. A new suspension voids approvals of an earlier one's lifting.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar, Protocol
 from uuid import UUID
 
 import psycopg
@@ -14,7 +15,12 @@ from audit.entry import EntryValue, EventType
 from gateway.errors import ApprovalRefusedError, NotFoundError
 from gateway.evidence import record_with_change
 from gateway.identity.feed import ACK_CHANNEL
-from gateway.operations.approval import ProposalKind, propose, subject_digest, take_approval
+from gateway.operations.approval import (
+    ProposalKind,
+    propose,
+    take_approval,
+    withdraw_proposals,
+)
 from gateway.operations.effect import (
     RevocationEffect,
     await_workers,
@@ -24,6 +30,7 @@ from gateway.operations.effect import (
 )
 
 _VENDOR = "SELECT status FROM casegate.vendor WHERE vendor_id = %s FOR NO KEY UPDATE"
+_SET_VENDOR = "UPDATE casegate.vendor SET status = %s WHERE vendor_id = %s"
 _CERTIFICATES_OF_VENDOR = """
 SELECT thumbprint, issuer_id FROM casegate.credential WHERE vendor_id = %s AND status = 'active'
 """
@@ -34,11 +41,6 @@ SELECT vendor_id, array_agg(DISTINCT status) FROM casegate.credential
 _SET_CREDENTIAL = """
 UPDATE casegate.credential SET status = %s WHERE credential_ref = %s AND status = %s
 RETURNING thumbprint, issuer_id
-"""
-_VOID = """
-UPDATE casegate.proposal SET status = 'withdrawn'
- WHERE kind = %s AND digest = %s
-   AND (status = 'open' OR status = 'approved' AND done_at IS NULL)
 """
 
 _Rows = list[tuple[bytes, bytes | None]]
@@ -53,24 +55,7 @@ def suspend_vendor(
         NotFoundError: there is no such vendor.
         ApprovalRefusedError: REVOKED_IS_FINAL, when it is revoked or its contract has ended.
     """
-    since = _begin(connection)
-    with connection.transaction():
-        _verify_vendor(connection, vendor_id)
-        _void(connection, ProposalKind.VENDOR_RESUME, {"vendor": vendor_id})
-        connection.execute(
-            "UPDATE casegate.vendor SET status = 'suspended' WHERE vendor_id = %s", (vendor_id,)
-        )
-        rows: _Rows = connection.execute(_CERTIFICATES_OF_VENDOR, (vendor_id,)).fetchall()
-        epoch = trust_epoch(connection)
-        index = record_with_change(
-            connection,
-            EventType.VENDOR_SUSPENDED,
-            at=at,
-            actor=actor,
-            vendor=vendor_id,
-            credentials=len(rows),
-        )
-    return _effect(connection, rows, epoch, since, index)
+    return _suspend(connection, _Vendor(vendor_id), actor, at)
 
 
 def suspend_credential(
@@ -82,24 +67,7 @@ def suspend_credential(
         NotFoundError: there is no such credential.
         ApprovalRefusedError: REVOKED_IS_FINAL.
     """
-    since = _begin(connection)
-    with connection.transaction():
-        vendor_id, _is_suspended = _verify_credential(connection, reference)
-        _void(connection, ProposalKind.CREDENTIAL_RESUME, _subject(vendor_id, reference))
-        rows: _Rows = connection.execute(
-            _SET_CREDENTIAL, ("suspended", reference, "active")
-        ).fetchall()
-        epoch = trust_epoch(connection)
-        index = record_with_change(
-            connection,
-            EventType.CREDENTIAL_SUSPENDED,
-            at=at,
-            actor=actor,
-            vendor=vendor_id,
-            credential=reference,
-            credentials=len(rows),
-        )
-    return _effect(connection, rows, epoch, since, index)
+    return _suspend(connection, _Credential(reference), actor, at)
 
 
 def propose_vendor_resume(
@@ -112,12 +80,7 @@ def propose_vendor_resume(
         ApprovalRefusedError: REVOKED_IS_FINAL or NOT_SUSPENDED.
         AlreadyExistsError: the same proposal is open already.
     """
-    with connection.transaction():
-        if _verify_vendor(connection, vendor_id) != "suspended":
-            raise _not_suspended()
-        return propose(
-            connection, ProposalKind.VENDOR_RESUME, {"vendor": vendor_id}, actor=actor, at=at
-        )
+    return _propose_resume(connection, _Vendor(vendor_id), actor, at)
 
 
 def propose_credential_resume(
@@ -130,12 +93,7 @@ def propose_credential_resume(
         ApprovalRefusedError: REVOKED_IS_FINAL or NOT_SUSPENDED.
         AlreadyExistsError: the same proposal is open already.
     """
-    with connection.transaction():
-        vendor_id, is_suspended = _verify_credential(connection, reference)
-        if not is_suspended:
-            raise _not_suspended()
-        subject = _subject(vendor_id, reference)
-        return propose(connection, ProposalKind.CREDENTIAL_RESUME, subject, actor=actor, at=at)
+    return _propose_resume(connection, _Credential(reference), actor, at)
 
 
 def resume_vendor(
@@ -147,30 +105,7 @@ def resume_vendor(
         NotFoundError: there is no such vendor.
         ApprovalRefusedError: REVOKED_IS_FINAL, NOT_SUSPENDED or APPROVAL_MISSING.
     """
-    since = _begin(connection)
-    with connection.transaction():
-        if _verify_vendor(connection, vendor_id) != "suspended":
-            raise _not_suspended()
-        approved = take_approval(
-            connection, ProposalKind.VENDOR_RESUME, {"vendor": vendor_id}, at=at
-        )
-        connection.execute(
-            "UPDATE casegate.vendor SET status = 'active' WHERE vendor_id = %s", (vendor_id,)
-        )
-        rows: _Rows = connection.execute(_CERTIFICATES_OF_VENDOR, (vendor_id,)).fetchall()
-        epoch = trust_epoch(connection)
-        index = record_with_change(
-            connection,
-            EventType.VENDOR_RESUMED,
-            at=at,
-            actor=actor,
-            vendor=vendor_id,
-            credentials=len(rows),
-            proposal=str(approved.proposal_id),
-            proposed_by=approved.proposed_by,
-            approved_by=approved.decided_by,
-        )
-    return _effect(connection, rows, epoch, since, index)
+    return _resume(connection, _Vendor(vendor_id), actor, at)
 
 
 def resume_credential(
@@ -184,30 +119,128 @@ def resume_credential(
         NotFoundError: there is no such credential.
         ApprovalRefusedError: REVOKED_IS_FINAL, NOT_SUSPENDED or APPROVAL_MISSING.
     """
+    return _resume(connection, _Credential(reference), actor, at)
+
+
+class _Subject(Protocol):
+    """What is suspended: how it is found, locked and set."""
+
+    resume: ClassVar[ProposalKind]
+    suspended: ClassVar[EventType]
+    resumed: ClassVar[EventType]
+
+    def lock(self, connection: psycopg.Connection) -> tuple[dict[str, EntryValue], bool]:
+        """Locks it; what names it in proposals and in the log, and whether it is suspended.
+
+        Raises:
+            NotFoundError: there is no such thing.
+            ApprovalRefusedError: REVOKED_IS_FINAL.
+        """
+        ...
+
+    def set(self, connection: psycopg.Connection, *, is_suspended: bool) -> _Rows:
+        """Sets its state; the certificates that this shuts out, or lets in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Vendor:
+    resume: ClassVar = ProposalKind.VENDOR_RESUME
+    suspended: ClassVar = EventType.VENDOR_SUSPENDED
+    resumed: ClassVar = EventType.VENDOR_RESUMED
+    vendor_id: str
+
+    def lock(self, connection: psycopg.Connection) -> tuple[dict[str, EntryValue], bool]:
+        row = connection.execute(_VENDOR, (self.vendor_id,)).fetchone()
+        if row is None:
+            raise NotFoundError(f"there is no vendor {self.vendor_id}")
+        if row[0] not in {"active", "suspended"}:
+            raise _final()
+        return {"vendor": self.vendor_id}, row[0] == "suspended"
+
+    def set(self, connection: psycopg.Connection, *, is_suspended: bool) -> _Rows:
+        status = "suspended" if is_suspended else "active"
+        connection.execute(_SET_VENDOR, (status, self.vendor_id))
+        return connection.execute(_CERTIFICATES_OF_VENDOR, (self.vendor_id,)).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class _Credential:
+    resume: ClassVar = ProposalKind.CREDENTIAL_RESUME
+    suspended: ClassVar = EventType.CREDENTIAL_SUSPENDED
+    resumed: ClassVar = EventType.CREDENTIAL_RESUMED
+    reference: str
+
+    def lock(self, connection: psycopg.Connection) -> tuple[dict[str, EntryValue], bool]:
+        row = connection.execute(_CREDENTIAL, (self.reference,)).fetchone()
+        if row is None:
+            raise NotFoundError(f"there is no credential {self.reference}")
+        vendor_id = str(row[0])
+        connection.execute(_VENDOR, (vendor_id,))
+        # Again, now that nobody else changes it.
+        row = connection.execute(_CREDENTIAL, (self.reference,)).fetchone()
+        assert row is not None
+        if set(row[1]) == {"revoked"}:
+            raise _final()
+        return {"vendor": vendor_id, "credential": self.reference}, "suspended" in row[1]
+
+    def set(self, connection: psycopg.Connection, *, is_suspended: bool) -> _Rows:
+        to, of = ("suspended", "active") if is_suspended else ("active", "suspended")
+        return connection.execute(_SET_CREDENTIAL, (to, self.reference, of)).fetchall()
+
+
+def _suspend(
+    connection: psycopg.Connection, subject: _Subject, actor: str, at: datetime
+) -> RevocationEffect:
     since = _begin(connection)
     with connection.transaction():
-        vendor_id, is_suspended = _verify_credential(connection, reference)
-        if not is_suspended:
-            raise _not_suspended()
-        subject = _subject(vendor_id, reference)
-        approved = take_approval(connection, ProposalKind.CREDENTIAL_RESUME, subject, at=at)
-        rows: _Rows = connection.execute(
-            _SET_CREDENTIAL, ("active", reference, "suspended")
-        ).fetchall()
+        names, _is_suspended = subject.lock(connection)
+        withdraw_proposals(connection, subject.resume, names)
+        rows = subject.set(connection, is_suspended=True)
+        epoch = trust_epoch(connection)
+        index = record_with_change(
+            connection, subject.suspended, at=at, actor=actor, credentials=len(rows), **names
+        )
+    return _effect(connection, rows, epoch, since, index)
+
+
+def _propose_resume(
+    connection: psycopg.Connection, subject: _Subject, actor: str, at: datetime
+) -> UUID:
+    with connection.transaction():
+        return propose(
+            connection, subject.resume, _lock_suspended(connection, subject), actor=actor, at=at
+        )
+
+
+def _resume(
+    connection: psycopg.Connection, subject: _Subject, actor: str, at: datetime
+) -> RevocationEffect:
+    since = _begin(connection)
+    with connection.transaction():
+        names = _lock_suspended(connection, subject)
+        approved = take_approval(connection, subject.resume, names, at=at)
+        rows = subject.set(connection, is_suspended=False)
         epoch = trust_epoch(connection)
         index = record_with_change(
             connection,
-            EventType.CREDENTIAL_RESUMED,
+            subject.resumed,
             at=at,
             actor=actor,
-            vendor=vendor_id,
-            credential=reference,
             credentials=len(rows),
             proposal=str(approved.proposal_id),
             proposed_by=approved.proposed_by,
             approved_by=approved.decided_by,
+            **names,
         )
     return _effect(connection, rows, epoch, since, index)
+
+
+def _lock_suspended(connection: psycopg.Connection, subject: _Subject) -> dict[str, EntryValue]:
+    names, is_suspended = subject.lock(connection)
+    if not is_suspended:
+        raise ApprovalRefusedError("NOT_SUSPENDED", "it is not suspended")
+    return names
 
 
 def _begin(connection: psycopg.Connection) -> datetime:
@@ -224,44 +257,5 @@ def _effect(
     return replace(effect, tokens=tokens, issuers=tuple(issuers))
 
 
-def _verify_vendor(connection: psycopg.Connection, vendor_id: str) -> str:
-    """Locks a vendor and returns its status, which is not revoked."""
-    row = connection.execute(_VENDOR, (vendor_id,)).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no vendor {vendor_id}")
-    if row[0] not in {"active", "suspended"}:
-        raise _final()
-    return str(row[0])
-
-
-def _verify_credential(connection: psycopg.Connection, reference: str) -> tuple[str, bool]:
-    """Locks the vendor of a credential; returns it, and whether a certificate is suspended."""
-    row = connection.execute(_CREDENTIAL, (reference,)).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no credential {reference}")
-    vendor_id = str(row[0])
-    connection.execute(_VENDOR, (vendor_id,))
-    # Again, now that nobody else changes it.
-    row = connection.execute(_CREDENTIAL, (reference,)).fetchone()
-    assert row is not None
-    if set(row[1]) == {"revoked"}:
-        raise _final()
-    return vendor_id, "suspended" in row[1]
-
-
-def _void(
-    connection: psycopg.Connection, kind: ProposalKind, subject: dict[str, EntryValue]
-) -> None:
-    connection.execute(_VOID, (kind.value, subject_digest(kind, subject)))
-
-
-def _subject(vendor_id: str, reference: str) -> dict[str, EntryValue]:
-    return {"vendor": vendor_id, "credential": reference}
-
-
 def _final() -> ApprovalRefusedError:
     return ApprovalRefusedError("REVOKED_IS_FINAL", "what is revoked stays revoked")
-
-
-def _not_suspended() -> ApprovalRefusedError:
-    return ApprovalRefusedError("NOT_SUSPENDED", "it is not suspended")
