@@ -103,6 +103,12 @@ class DatabaseSettings(Section):
         Path("secrets/database.json"),
         description="Passwords of the listeners' database roles, made by `casegate db migrate`.",
     )
+    roles: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,47}$",
+        description="What the database roles' names begin with, where it is not the database's "
+        "name: a restored copy under another name keeps the roles that it was made with.",
+    )
 
 
 class KeySettings(Section):

@@ -36,7 +36,7 @@ class Database:
     @property
     def roles(self) -> DatabaseRoles:
         """The roles that belong to it."""
-        return DatabaseRoles.of(self.name)
+        return DatabaseRoles.of(self.settings.database.roles or self.name)
 
     def conninfo(self, purpose: str, *, bounded: bool = True) -> str:
         """Connection string of a role; `bounded` adds statement and lock timeouts.

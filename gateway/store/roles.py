@@ -24,9 +24,9 @@ class DatabaseRoles:
     enrolment: str
 
     @classmethod
-    def of(cls, database: str) -> "DatabaseRoles":
-        """The role names that belong to a database of this name."""
-        return cls(*(f"{database}_{purpose}" for purpose in PURPOSES))
+    def of(cls, prefix: str) -> "DatabaseRoles":
+        """The role names with a prefix: as a rule the database's name."""
+        return cls(*(f"{prefix}_{purpose}" for purpose in PURPOSES))
 
     def name(self, purpose: str) -> str:
         """The role of a purpose: one of PURPOSES."""

@@ -93,8 +93,8 @@ def test_every_text_has_a_digest_and_its_canonical_form_the_same(text: str) -> N
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path / "lender")
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path / "lender")
 
 
 def test_another_algorithm_or_key_is_noticed_before_a_case_gets_a_new_name(

@@ -42,7 +42,7 @@ class Stage:
 
     @classmethod
     def make(cls, url: str, directory: Path, *, cases: int = 4) -> "Stage":
-        lender = Lender.make(url, directory)
+        lender = Lender.fresh(url, directory)
         settings = lender.database.settings
         write_private_file(settings.resolve(settings.offboarding.report_signing), new_report_key())
         write_report_key(settings)

@@ -15,8 +15,8 @@ from tests.gateway.store.lender import ACTOR, START
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Stage:
-    made = Stage.make(database_url, tmp_path)
+def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    made = Stage.make(postgres_url, tmp_path)
     made.desk.add_sub_processor("alpha", CONTRACT, "cloud-voice", name="云语音", actor=ACTOR)
     made.release(0)
     made.offboard()

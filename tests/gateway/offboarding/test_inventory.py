@@ -12,8 +12,8 @@ from tests.gateway.store.lender import ACTOR
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Stage:
-    return Stage.make(database_url, tmp_path)
+def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    return Stage.make(postgres_url, tmp_path)
 
 
 def test_every_case_that_went_out_is_there_with_fields_times_and_receipts(stage: Stage) -> None:

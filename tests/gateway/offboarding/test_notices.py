@@ -18,8 +18,8 @@ DUE = date(2026, 5, 18)
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Stage:
-    made = Stage.make(database_url, tmp_path, cases=1)
+def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    made = Stage.make(postgres_url, tmp_path, cases=1)
     made.offboard()
     return made
 

@@ -30,8 +30,8 @@ POINTS = [
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Stage:
-    made = Stage.make(database_url, tmp_path)
+def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    made = Stage.make(postgres_url, tmp_path)
     made.load_policy()
     made.release(0, 1)
     made.release(1, 2, profile="p2")

@@ -17,8 +17,8 @@ from tests.gateway.store.lender import ACTOR
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Stage:
-    made = Stage.make(database_url, tmp_path)
+def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    made = Stage.make(postgres_url, tmp_path)
     made.load_policy()
     made.release(0, 3)
     made.offboard()

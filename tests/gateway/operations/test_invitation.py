@@ -125,9 +125,9 @@ def test_nobody_is_invited_outside_the_contracts_term(lender: Lender, days: floa
 
 @pytest.mark.parametrize("status", ["suspended", "revoked", "ended"])
 def test_a_vendor_that_is_not_active_is_not_invited(
-    database_url: str, tmp_path_factory: pytest.TempPathFactory, status: str
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory, status: str
 ) -> None:
-    lender = Lender.make(database_url, tmp_path_factory.mktemp("own"))
+    lender = Lender.fresh(postgres_url, tmp_path_factory.mktemp("own"))
     with lender.owner() as owner:
         owner.execute("UPDATE casegate.vendor SET status = %s", (status,))
 
@@ -136,9 +136,9 @@ def test_a_vendor_that_is_not_active_is_not_invited(
 
 
 def test_a_closing_credential_waits_for_the_contracts_end(
-    database_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    lender = Lender.make(database_url, tmp_path_factory.mktemp("own"))
+    lender = Lender.fresh(postgres_url, tmp_path_factory.mktemp("own"))
     with pytest.raises(EnrolmentRefusedError):
         _invite(lender, scope=CredentialScope.CLOSING)
     with lender.owner() as owner:
@@ -163,9 +163,9 @@ def _approve_closing(lender: Lender, *, proposer: str = "service:clockwork") -> 
 
 
 @pytest.fixture
-def ended(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Lender:
+def ended(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Lender:
     """Alpha's contract is over."""
-    lender = Lender.make(database_url, tmp_path_factory.mktemp("own"))
+    lender = Lender.fresh(postgres_url, tmp_path_factory.mktemp("own"))
     with lender.owner() as owner:
         owner.execute(
             "UPDATE casegate.contract SET status = 'ended', closing_until = %s",

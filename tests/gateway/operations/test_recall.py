@@ -9,8 +9,8 @@ from tests.gateway.store.lender import ACTOR, HEADER, START, Lender, case_row
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    made = Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    made = Lender.fresh(postgres_url, tmp_path)
     rows = "\n".join(case_row(number) for number in range(3))
     made.put(tmp_path / "cases.csv", f"{HEADER}\n{rows}\n")
     return made

@@ -60,8 +60,8 @@ def issue_all(lender: Lender, at: datetime) -> int:
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path)
 
 
 def _principal(

@@ -15,8 +15,8 @@ REASON = ReasonFlags.key_compromise
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path)
 
 
 def _vendor(lender: Lender, vendor: str = "alpha") -> RevocationEffect:

@@ -19,8 +19,8 @@ RETIRES = START + 7 * DAY
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path)
 
 
 @pytest.fixture

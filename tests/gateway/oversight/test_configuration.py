@@ -23,8 +23,8 @@ from tests.gateway.store.lender import ACTOR, START, Lender
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path)
 
 
 def _entries(lender: Lender, kind: str) -> list[dict[str, Any]]:

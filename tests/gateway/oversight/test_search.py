@@ -135,9 +135,9 @@ def test_a_limit_out_of_bounds_is_refused(limit: int) -> None:
 
 
 def test_every_search_is_written_down_before_it_is_answered(
-    database_url: str, tmp_path: Path
+    postgres_url: str, tmp_path: Path
 ) -> None:
-    lender = Lender.make(database_url, tmp_path)
+    lender = Lender.fresh(postgres_url, tmp_path)
     query = LogQuery(vendor="alpha", since=START, limit=5)
     with lender.role() as connection:
         search_log(connection, query, actor="staff:qian", at=START)

@@ -219,8 +219,8 @@ def _end(connection: psycopg.Connection, lender: Lender, number: int) -> None:
     )
 
 
-def test_a_release_is_unended_until_its_end_is_logged(database_url: str, tmp_path: Path) -> None:
-    lender = Lender.make(database_url, tmp_path)
+def test_a_release_is_unended_until_its_end_is_logged(postgres_url: str, tmp_path: Path) -> None:
+    lender = Lender.fresh(postgres_url, tmp_path)
     with lender.role() as connection, lender.role("publisher") as publisher:
         lost = _release(connection, 1)
         _release(connection, 2)

@@ -10,8 +10,8 @@ from tests.gateway.store.lender import ACTOR, START, Lender
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path)
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path)
 
 
 def _verify(lender: Lender, vkey: str) -> VerificationReport:
@@ -87,10 +87,9 @@ def test_a_log_rewritten_from_the_start_does_not_reach_the_signed_root(lender: L
 
 
 def test_another_logs_key_verifies_nothing(
-    lender: Lender, fresh_database: object, tmp_path: Path
+    lender: Lender, postgres_url: str, tmp_path: Path
 ) -> None:
-    assert callable(fresh_database)
-    stranger = Lender.make(fresh_database(), tmp_path / "stranger").sign()
+    stranger = Lender.fresh(postgres_url, tmp_path / "stranger").sign()
     lender.sign()
 
     with pytest.raises(TamperedError):

@@ -43,9 +43,9 @@ ANOTHERS = case_row(4, id_number=OTHER_ID)
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
     """One person with two cases at alpha, one of them recalled, and one at beta; and another."""
-    return _with_cases(Lender.make(database_url, tmp_path / "lender"))
+    return _with_cases(Lender.fresh(postgres_url, tmp_path / "lender"))
 
 
 @pytest.fixture(scope="module")

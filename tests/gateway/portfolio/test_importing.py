@@ -20,8 +20,8 @@ GOOD = [case_row(number) for number in (1, 2, 3)]
 
 
 @pytest.fixture
-def lender(database_url: str, tmp_path: Path) -> Lender:
-    return Lender.make(database_url, tmp_path / "lender")
+def lender(postgres_url: str, tmp_path: Path) -> Lender:
+    return Lender.fresh(postgres_url, tmp_path / "lender")
 
 
 @pytest.fixture(scope="module")

@@ -83,21 +83,7 @@ class Lender:
     @classmethod
     def make(cls, url: str, directory: Path) -> "Lender":
         """Migrates an empty database and registers alpha, beta and one auditor."""
-        settings = Settings.model_validate(
-            {
-                "issuer": "https://gateway.example",
-                "vendor": {"port": 8443},
-                "company": {"port": 8444},
-                "tls": {
-                    "server_certificate": "server.pem",
-                    "server_key": "server.key",
-                    "vendor_ca": "vendor-ca.pem",
-                    "staff_ca": "staff-ca.pem",
-                },
-                "database": {"url": url},
-                "directory": directory,
-            }
-        )
+        settings = _settings(url, directory)
         _write_keys(settings)
         database = Database(url, settings)
         migrate(database)
@@ -108,7 +94,29 @@ class Lender:
 
     @classmethod
     def fresh(cls, server_url: str, directory: Path) -> "Lender":
-        """In a database of its own on a running server: for fixtures of a whole module."""
+        """The same in a database of its own on a running server: a copy of one that was made."""
+        template = _TEMPLATES.get(server_url)
+        if template is None:
+            made = cls.migrated(server_url, directory / "template")
+            passwords = made.database.settings.resolve(made.database.settings.database.passwords)
+            template = _TEMPLATES[server_url] = _Template(made, passwords.read_bytes())
+        name = f"lender_{uuid4().hex[:12]}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                    sql.Identifier(name), sql.Identifier(template.lender.database.name)
+                )
+            )
+        url = make_conninfo(server_url, dbname=name)
+        settings = _settings(url, directory, roles=template.lender.database.name)
+        _write_keys(settings)
+        write_private_file(settings.resolve(settings.database.passwords), template.passwords)
+        copied = template.lender
+        return cls(Database(url, settings), copied.authority, thumbprints=dict(copied.thumbprints))
+
+    @classmethod
+    def migrated(cls, server_url: str, directory: Path) -> "Lender":
+        """In a database of its own that is no copy: for tests of the migrations themselves."""
         name = f"lender_{uuid4().hex[:12]}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -194,6 +202,35 @@ class Lender:
                 self.thumbprints[name] = register_credential(
                     connection, issued.certificate, owner, actor=ACTOR, at=START
                 )
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A lender whose database is copied, for its migrations take longer than a copy."""
+
+    lender: Lender
+    passwords: bytes
+
+
+_TEMPLATES: dict[str, _Template] = {}
+
+
+def _settings(url: str, directory: Path, *, roles: str | None = None) -> Settings:
+    return Settings.model_validate(
+        {
+            "issuer": "https://gateway.example",
+            "vendor": {"port": 8443},
+            "company": {"port": 8444},
+            "tls": {
+                "server_certificate": "server.pem",
+                "server_key": "server.key",
+                "vendor_ca": "vendor-ca.pem",
+                "staff_ca": "staff-ca.pem",
+            },
+            "database": {"url": url, "roles": roles},
+            "directory": directory,
+        }
+    )
 
 
 def _write_keys(settings: Settings) -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 import orjson
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from gateway.errors import ConfigurationError
 from gateway.sections import DatabaseSettings
 from gateway.settings import Settings
-from gateway.store.database import Database, connection_pool, locate_database
+from gateway.store.database import Database, connect, connection_pool, locate_database
 from gateway.store.embedded import (
     MAX_CONNECTIONS,
     ensure_database,
@@ -17,6 +19,7 @@ from gateway.store.embedded import (
 )
 from gateway.store.roles import PURPOSES, ensure_passwords, read_passwords
 from keys.secret import write_private_file
+from tests.gateway.store.lender import Lender
 from tests.installation import Installation
 
 
@@ -89,6 +92,32 @@ def test_each_role_gets_its_own_user_and_bounded_statements(installation: Instal
     assert len(set(infos.values())) == len(PURPOSES)
     assert all("statement_timeout" in info for info in infos.values())
     assert "statement_timeout" not in database.conninfo("company", bounded=False)
+
+
+def test_a_restored_copy_under_another_name_is_reached_with_the_roles_it_was_made_with(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    made = Lender.migrated(postgres_url, tmp_path / "made")
+    copy = f"{made.database.name}_restored"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(copy), sql.Identifier(made.database.name)
+            )
+        )
+    settings = made.database.settings
+    copied = settings.database.model_copy(update={"roles": made.database.name})
+    restored = Database(
+        make_conninfo(postgres_url, dbname=copy), settings.model_copy(update={"database": copied})
+    )
+
+    with connect(restored.conninfo("vendor")) as connection:
+        row = connection.execute(
+            "SELECT has_function_privilege(current_user, p.oid, 'EXECUTE') FROM pg_proc p"
+            " WHERE p.proname = 'append_batch'"
+        ).fetchone()
+
+    assert row == (True,)
 
 
 def test_printing_a_database_shows_no_password(installation: Installation) -> None:
