@@ -89,7 +89,6 @@ def test_a_note_that_kills_every_worker_is_given_up_and_no_other_pays_for_it(
 
 _VICTIM = """
 import sys, time
-from pathlib import Path
 from tests.gateway.analysis.notes_desk import FIRST, VENDORS, WordAnalyser, worker_on
 from tests.gateway.store.lender import Lender
 from gateway.settings import Settings
@@ -101,12 +100,8 @@ class Slow(WordAnalyser):
         time.sleep(0.05)
         return super().redact(text, known)
 
-url, directory = sys.argv[1:]
-settings = Settings.model_validate({
-    "issuer": "https://gateway.example", "vendor": {"port": 8443}, "company": {"port": 8444},
-    "tls": {"server_certificate": "a", "server_key": "b", "vendor_ca": "c", "staff_ca": "d"},
-    "database": {"url": url}, "directory": Path(directory)})
-lender = Lender(Database(url, settings), None)
+url, settings = sys.argv[1:]
+lender = Lender(Database(url, Settings.model_validate_json(settings)), None)
 with lender.role() as connection:
     worker_on(connection, lender, Slow(), FIRST).run(VENDORS)
 """
@@ -118,7 +113,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     texts = [f"秘密{number}" for number in range(40)]
     noted(lender, texts)
     command = [sys.executable, "-c", _VICTIM, lender.database.owner_url]
-    command.append(str(lender.database.settings.directory))
+    command.append(lender.database.settings.model_dump_json())
     with subprocess.Popen(command, stdout=subprocess.PIPE) as victim:
         assert victim.stdout is not None
         for _note in range(20):  # one whole batch of 16 and a part of the second
