@@ -89,6 +89,8 @@ def test_a_note_that_kills_every_worker_is_given_up_and_no_other_pays_for_it(
 
 _VICTIM = """
 import sys, time
+from pathlib import Path
+import orjson
 from tests.gateway.analysis.notes_desk import FIRST, VENDORS, WordAnalyser, worker_on
 from tests.gateway.store.lender import Lender
 from gateway.settings import Settings
@@ -100,8 +102,9 @@ class Slow(WordAnalyser):
         time.sleep(0.05)
         return super().redact(text, known)
 
-url, settings = sys.argv[1:]
-lender = Lender(Database(url, Settings.model_validate_json(settings)), None)
+url, settings, directory = sys.argv[1:]
+settings = Settings.model_validate({**orjson.loads(settings), "directory": Path(directory)})
+lender = Lender(Database(url, settings), None)
 with lender.role() as connection:
     worker_on(connection, lender, Slow(), FIRST).run(VENDORS)
 """
@@ -113,7 +116,8 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     texts = [f"秘密{number}" for number in range(40)]
     noted(lender, texts)
     command = [sys.executable, "-c", _VICTIM, lender.database.owner_url]
-    command.append(lender.database.settings.model_dump_json())
+    settings = lender.database.settings
+    command += [settings.model_dump_json(), str(settings.directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as victim:
         assert victim.stdout is not None
         for _note in range(20):  # one whole batch of 16 and a part of the second
