@@ -1,12 +1,11 @@
 import csv
 import io
-import zipfile
-from xml.etree import ElementTree as ET
 
 import pytest
 from fastapi import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from gateway.errors import NotFoundError
 from gateway.http.spreadsheets import as_table
@@ -14,15 +13,11 @@ from gateway.http.staffing import json_answer
 from gateway.reports.tables import defused, table_of, write_csv
 from gateway.reports.workbook import MEDIA_TYPE, report_workbook, write_workbook
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
-
-def _cells(book: bytes, sheet: int = 1) -> list[list[str]]:
-    with zipfile.ZipFile(io.BytesIO(book)) as package:
-        for name in package.namelist():
-            ET.fromstring(package.read(name))  # noqa: S314 - our own file
-        root = ET.fromstring(package.read(f"xl/worksheets/sheet{sheet}.xml"))  # noqa: S314 - our own
-    return [["".join(cell.itertext()) for cell in row] for row in root.iter(f"{_MAIN}row")]
+def _cells(book: bytes, sheet: int = 1) -> list[list[object]]:
+    """As a foreign reader sees them."""
+    opened = load_workbook(io.BytesIO(book))
+    return [list(row) for row in opened.worksheets[sheet - 1].iter_rows(values_only=True)]
 
 
 def test_a_csv_file_begins_with_a_mark_and_keeps_chinese_and_long_numbers() -> None:
@@ -60,11 +55,11 @@ def test_a_workbook_is_sound_xml_with_numbers_as_numbers_and_formulas_as_text() 
 
     assert _cells(book) == [
         ["a", "b"],
-        ["1.5", "=1+1"],
+        [1.5, "=1+1"],
         ["100000000000000000", "<&>\ufffd"],
         ["", "yes"],
     ]
-    assert b"<f>" not in book
+    assert load_workbook(io.BytesIO(book)).worksheets[0]["B2"].data_type == "s"
     assert book == write_workbook(
         [("清单/1", ["a", "b"], [[1.5, "=1+1"], [10**17, "<&>\x00"], [None, True]])]
     )
@@ -81,8 +76,8 @@ def test_the_workbook_of_a_period_has_its_numbers_texts_and_differences() -> Non
     }
     book = report_workbook([report])
 
-    assert _cells(book)[1] == ["1", "rejected", "2"]
-    assert _cells(book, 3)[1] == ["1", "2026-05-08T10:00:00Z", "dial_attempts", "2", "1"]
+    assert _cells(book)[1] == [1, "rejected", 2]
+    assert _cells(book, 3)[1] == [1, "2026-05-08T10:00:00Z", "dial_attempts", 2, 1]
     with pytest.raises(NotFoundError):
         report_workbook([])
 
