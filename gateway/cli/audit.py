@@ -139,8 +139,10 @@ def search(
     for hit in page.hits:
         entry = hit.entry
         who = entry.get("vendor") or entry.get("actor") or entry.get("staff") or ""
+        cases = entry.get("cases")
+        count = len(cases) if isinstance(cases, list) else cases
         more = entry.get("code") or (
-            f"{len(entry['cases'])} cases" if "cases" in entry else entry.get("reason") or ""
+            entry.get("reason") or "" if count is None else f"{count} cases"
         )
         out.print(
             f"{hit.index:>8}  {entry['time']}  {entry['type']:<22} {who:<16} {more}",

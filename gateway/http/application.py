@@ -4,12 +4,16 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from starlette.types import ASGIApp
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
 from gateway import __version__
 from gateway.http.problems import MEDIA_TYPE, problem_codes
 
+# What a route says, in openapi_extra, that is for closing credentials too, after a contract's end.
+FOR_CLOSING: dict[str, Any] = {"x-closing": True}
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem details.",
@@ -61,6 +65,14 @@ class GatewayAPI(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False},
         )
 
+    def is_for_closing(self, scope: Scope) -> bool:
+        """Whether a request is for a route that says FOR_CLOSING; every other is not."""
+        return any(
+            route.matches(scope)[0] is Match.FULL
+            for route in self.routes
+            if isinstance(route, APIRoute) and (route.openapi_extra or {}).get("x-closing") is True
+        )
+
     @override
     def build_middleware_stack(self) -> ASGIApp:
         return AsyncExitStackMiddleware(self.router)
@@ -89,6 +101,9 @@ class GatewayAPI(FastAPI):
             for operation in path.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]
+                if "requestBody" in operation:
+                    text = "The body is larger than this route takes."
+                    operation["responses"].setdefault("413", problem_response(text))
                 for status, text in (
                     ("400", "It is not valid HTTP, or a certificate's header is not accepted."),
                     ("404", "There is no such thing here."),

@@ -5,6 +5,7 @@ A route cannot be reached around it, so authorization does not depend on each ro
 
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -23,7 +24,7 @@ from gateway.errors import (
     TrustStaleError,
 )
 from gateway.evidence import Evidence
-from gateway.http.closing import CERTIFICATE_PATH
+from gateway.http.bounds import bounded
 from gateway.http.est import RENEWAL_PATH
 from gateway.http.oauth import REVOCATION_PATH, TOKEN_PATH
 from gateway.http.problems import INTERNAL, MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of
@@ -39,8 +40,6 @@ PUBLIC_PATHS = _TOKEN_PATHS | {
     "/.well-known/oauth-authorization-server",
     "/.well-known/jwks.json",
 }
-# All that a closing credential may do after the contract's end; everything else is refused here.
-CLOSING_PATHS = frozenset({CERTIFICATE_PATH})
 _RETRY: dict[int, int] = {
     HTTPStatus.SERVICE_UNAVAILABLE: RETRY_SECONDS,
     HTTPStatus.TOO_MANY_REQUESTS: 10,
@@ -104,7 +103,7 @@ class Gate(ABC):
 
         try:
             self.admit(scope, thumbprint)
-            await self._app(scope, receive, guarded_send)
+            await self._app(scope, bounded(scope, receive), guarded_send)
             await self._end(scope, sent, is_aborted=tls["is_cut"]())
         except Exception as error:  # noqa: BLE001  # the one handler
             if started:
@@ -178,7 +177,11 @@ class Gate(ABC):
 
 
 class VendorGate(Gate):
-    """The vendor listener's: certificate of a running contract, then a token bound to it."""
+    """The vendor listener's: certificate of a running contract, then a token bound to it.
+
+    After the contract's end a closing credential comes to the routes of which `is_for_closing`
+    says so (application.FOR_CLOSING), and to no other.
+    """
 
     listener = "vendor"
 
@@ -190,9 +193,11 @@ class VendorGate(Gate):
         tokens: TokenAuthority,
         evidence: Evidence,
         clock: Clock,
+        is_for_closing: Callable[[Scope], bool] = lambda _scope: False,
     ) -> None:
         super().__init__(app, trust=trust, evidence=evidence, clock=clock)
         self._tokens = tokens
+        self._is_for_closing = is_for_closing
 
     @override
     def admit(self, scope: Scope, thumbprint: bytes) -> None:
@@ -202,7 +207,7 @@ class VendorGate(Gate):
         scope["state"]["principal"] = principal
         if scope["path"] in PUBLIC_PATHS:
             return
-        if principal.scope is CredentialScope.CLOSING and scope["path"] not in CLOSING_PATHS:
+        if principal.scope is CredentialScope.CLOSING and not self._is_for_closing(scope):
             raise CredentialRefusedError("CONTRACT_ENDED")
         token = _bearer_of(scope)
         b64 = str(scope["extensions"]["tls"]["client_cert_thumbprint_b64"])

@@ -25,7 +25,10 @@ _VENDOR = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _THUMBPRINT = r"^[0-9a-f]{64}$"
 _COMMITMENT = r"^[0-9a-f]{32}$"
 Word = Annotated[str | None, Query(max_length=128)]
-Cursor = Annotated[int | None, Query(ge=0, description="`next_cursor` of the page before.")]
+MOST = 2**62
+Cursor = Annotated[
+    int | None, Query(ge=0, le=MOST, description="`next_cursor` of the page before.")
+]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items a page.")]
 
 
@@ -64,7 +67,7 @@ class DisclosureRequest(BaseModel):
 
     identifier: str | None = Field(None, max_length=64)
     case: str | None = Field(None, pattern=_COMMITMENT)
-    cursor: int | None = Field(None, ge=0)
+    cursor: int | None = Field(None, ge=0, le=MOST)
     limit: int = Field(100, ge=1, le=MAX_PAGE)
 
     @model_validator(mode="after")

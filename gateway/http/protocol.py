@@ -25,10 +25,16 @@ from gateway.http.forwarded import (
     verify_nothing_forwarded,
 )
 from gateway.identity.connections import ConnectionRegistry
+from gateway.logs import logger
 from keys.thumbprint import base64url, certificate_thumbprint
 
 MAX_HEADER_BYTES = 16 * 1024
 HEADER_SECONDS = 10.0
+# While a body comes, this much of it has to come in this time; a line of telephone quality does.
+BODY_BYTES = 4 * 1024
+BODY_SECONDS = 30.0
+# Of the connections that a worker takes in all, no one certificate gets more than a quarter.
+MAX_CONNECTIONS_OF_ONE = 500
 
 
 class _HeadTooLargeError(Exception):
@@ -74,6 +80,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unfinished = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._body_bytes = 0
+        self._is_body_open = False
 
     @override
     def connection_made(  # type: ignore[override]  # as in the parent class
@@ -95,6 +104,10 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.proxy is not None and thumbprint in self.proxy.thumbprints:
             self._be_hop(self.proxy, {"hop": thumbprint, "tls_version": tls.version()})
             return
+        if self.registry.count(thumbprint) >= MAX_CONNECTIONS_OF_ONE:
+            logger().warning("connection.refused", thumbprint=thumbprint.hex())
+            transport.abort()
+            return
         self._thumbprint = thumbprint
         self._tls = {
             **_client(thumbprint),
@@ -107,6 +120,7 @@ class GatewayProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm_head_timer()
+        self._disarm_body_timer()
         self.registry.discard(self._thumbprint, self.transport)
         self._forget_served()
         super().connection_lost(exc)
@@ -137,8 +151,20 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._disarm_head_timer()
         self._unfinished = 0
+        self._is_body_open = True
         self._identify()
         super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        self._is_body_open = False
+        self._disarm_body_timer()
+        super().on_message_complete()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -151,6 +177,9 @@ class GatewayProtocol(HttpToolsProtocol):
                 return
             self._unfinished += len(data)
         super().data_received(data)
+        # Most requests are there as a whole by now, and cost no timer.
+        if self._is_body_open and self._body_timer is None:
+            self._arm_body_timer()
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -221,6 +250,23 @@ class GatewayProtocol(HttpToolsProtocol):
     def _head_too_slow(self) -> None:
         self._head_timer = None
         self.transport.abort()
+
+    def _arm_body_timer(self) -> None:
+        self._body_bytes = 0
+        self._body_timer = self.loop.call_later(BODY_SECONDS, self._look_at_body)
+
+    def _disarm_body_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _look_at_body(self) -> None:
+        """Cuts a caller that sends next to nothing; not one that waits because we are slow."""
+        self._body_timer = None
+        if self._body_bytes < BODY_BYTES and not self.flow.read_paused:
+            self.transport.abort()
+        else:
+            self._arm_body_timer()
 
 
 def _client(thumbprint: bytes) -> dict[object, object]:

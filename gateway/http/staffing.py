@@ -34,6 +34,11 @@ def for_roles(*roles: StaffRole) -> dict[str, Any]:
     return {"security": [{"mutualTLS": []}], "x-roles": [role.value for role in roles]}
 
 
+def for_people() -> dict[str, Any]:
+    """Marks a route that everybody of the staff may read: all but the bridge, a machine."""
+    return for_roles(*(role for role in StaffRole if role is not StaffRole.BRIDGE))
+
+
 def staff_of(request: Request) -> StaffPrincipal:
     """The member of the staff who asks."""
     principal: StaffPrincipal = request.scope["state"]["principal"]

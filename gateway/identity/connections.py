@@ -26,6 +26,10 @@ class ConnectionRegistry:
         """Notes a connection, made `at` a monotonic time in seconds."""
         self._by_thumbprint.setdefault(thumbprint, {})[transport] = at
 
+    def count(self, thumbprint: bytes) -> int:
+        """How many there are with this certificate."""
+        return len(self._by_thumbprint.get(thumbprint, ()))
+
     def discard(self, thumbprint: bytes, transport: asyncio.Transport) -> None:
         """Forgets a connection that has closed."""
         transports = self._by_thumbprint.get(thumbprint)

@@ -99,7 +99,7 @@ class Derivation:
         cases = commitments_of(content)
         for case in cases:
             self.subjects.append((bytes.fromhex(case), index))
-        self._add_to_sums(row, len(content.get("cases") or ()), int(content.get("bytes") or 0))
+        self._add_to_sums(row, len(_listed(content, "cases")), int(content.get("bytes") or 0))
         if row.event == EventType.ACCESS_RELEASE:
             self.released.add(index)
             self._add_use(row, content)
@@ -150,7 +150,13 @@ class Derivation:
 
 def commitments_of(content: Mapping[str, Any]) -> list[str]:
     """The commitments in hex of the cases that an entry concerns, each once."""
-    return sorted({*(content.get("cases") or ()), *(content.get("changed") or ())})
+    return sorted({*_listed(content, "cases"), *_listed(content, "changed")})
+
+
+def _listed(content: Mapping[str, Any], name: str) -> list[str]:
+    """The commitments under a name; some events have a count there, which concerns no one case."""
+    found = content.get(name)
+    return found if isinstance(found, list) else []
 
 
 def actor_of(content: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ import psycopg
 from audit.entry import EntryValue, EventType
 from gateway.clock import Clock
 from gateway.evidence import record_with_change
-from gateway.oversight.query import LogQuery
+from gateway.oversight.query import LogQuery, verify_references
 from gateway.oversight.search import LogHit
 from gateway.oversight.timeline import Step, Timeline, view_timeline
 from gateway.oversight.views import (
@@ -19,6 +19,7 @@ from gateway.oversight.views import (
     Denial,
     Disclosure,
     ViewPage,
+    verify_kinds,
     view_changes,
     view_denials,
     view_disclosures,
@@ -54,6 +55,7 @@ class AuditDesk:
         actor: str,
     ) -> Timeline:
         """A vendor's hours or days."""
+        verify_references(vendor=vendor)
         asked: dict[str, EntryValue] = {"vendor": vendor, "step": step.value, "limit": limit}
         asked |= {
             name: moment.isoformat()
@@ -74,6 +76,7 @@ class AuditDesk:
         self, query: LogQuery, *, kinds: Sequence[str] = CHANGE_KINDS, actor: str
     ) -> ViewPage[Change]:
         """Changes of who may get what, beside the volume around them."""
+        verify_kinds(kinds)
         asked: dict[str, EntryValue] = {**query.asked(), "kinds": list(kinds)}
         with self._noted("changes", asked, actor) as connection:
             return view_changes(connection, query, kinds)

@@ -1,5 +1,6 @@
 """What a search of the log asks for, and whether an entry is it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,18 @@ from gateway.oversight.derivation import actor_of, commitments_of
 
 MAX_PAGE = 500
 _ASKED = ("vendor", "event", "certificate", "request", "code", "actor", "before", "limit")
+# What a search may look for, since the log keeps for ever what was asked.
+_FORMS = {
+    "vendor": re.compile(r"[a-z0-9][a-z0-9-]{0,62}"),
+    "certificate": re.compile(r"[0-9a-f]{64}"),
+    "request": re.compile(r"[0-9a-f]{24}|[0-9A-Za-z][0-9A-Za-z-]{0,63}"),
+    "code": re.compile(r"[A-Z][A-Z0-9_]{0,63}"),
+    "actor": re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,127}"),
+}
+# A mobile, a bank card or an identity number; what is made at random may look like one.
+_NUMBER = re.compile(r"[0-9]{11}")
+_MADE_AT_RANDOM = re.compile(r"[0-9a-f]{24}|[0-9a-f]{64}")
+_EVENTS = frozenset(EventType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,21 @@ class LogQuery:
         return self.events if self.event is None else (self.event,)
 
     def asked(self) -> dict[str, str | int | bool]:
-        """The query as the log of searches keeps it: names and numbers, no identifier."""
+        """The query as the log of searches keeps it: names and numbers, no identifier.
+
+        Raises:
+            RequestInvalidError: something asked for can be no reference of its kind; it may be
+                a person's name or number, and is not put into the log.
+        """
+        verify_references(
+            vendor=self.vendor,
+            certificate=self.certificate,
+            request=self.request,
+            code=self.code,
+            actor=self.actor,
+        )
+        if self.event is not None and self.event not in _EVENTS:
+            raise RequestInvalidError("event: there is none of this name; see audit/README.md")
         asked = {name: getattr(self, name) for name in _ASKED if getattr(self, name) is not None}
         asked |= {
             name: getattr(self, name).isoformat()
@@ -82,3 +109,20 @@ class LogQuery:
         return (self.since is None or moment >= self.since) and (
             self.until is None or moment < self.until
         )
+
+
+def verify_references(**values: str | None) -> None:
+    """Looks at values by the names of their kinds.
+
+    Raises:
+        RequestInvalidError: one has not the form of its kind, or holds a person's number.
+    """
+    for name, value in values.items():
+        if value is None:
+            continue
+        is_personal = _NUMBER.search(value) and not _MADE_AT_RANDOM.fullmatch(value)
+        if is_personal or not _FORMS[name].fullmatch(value):
+            raise RequestInvalidError(
+                f"{name}: this cannot be one; people are searched for by --debtor,"
+                " or by POST /company/v1/log/disclosures"
+            )

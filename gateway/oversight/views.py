@@ -114,6 +114,12 @@ def view_denials(connection: psycopg.Connection, query: LogQuery) -> ViewPage[De
     return _page(page, (_denial(hit) for hit in page.hits))
 
 
+def verify_kinds(kinds: Collection[str]) -> None:
+    """Raises RequestInvalidError unless there are kinds, and each is one of CHANGE_KINDS."""
+    if not set(kinds) <= set(CHANGE_KINDS) or not kinds:
+        raise RequestInvalidError(f"a kind of change is one of {', '.join(CHANGE_KINDS)}")
+
+
 def view_changes(
     connection: psycopg.Connection, query: LogQuery, kinds: Collection[str] = CHANGE_KINDS
 ) -> ViewPage[Change]:
@@ -123,8 +129,7 @@ def view_changes(
         RequestInvalidError: a kind is none of CHANGE_KINDS.
         TamperedError: a hit is not what its leaf or the index says.
     """
-    if not set(kinds) <= set(CHANGE_KINDS) or not kinds:
-        raise RequestInvalidError(f"a kind of change is one of {', '.join(CHANGE_KINDS)}")
+    verify_kinds(kinds)
     prefixes = tuple(f"{kind}." for kind in kinds)
     events = tuple(event.value for event in EventType if event.value.startswith(prefixes))
     page = find_entries(connection, replace(query, event=None, events=events))

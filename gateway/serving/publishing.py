@@ -30,6 +30,7 @@ from keys.errors import KeyFileError
 
 ROUND_SECONDS = 0.5
 INDEX_ROUNDS = 4  # bounded, so that signing never waits for a long catch-up
+INDEX_RETRY_SECONDS = 60.0
 
 
 class _Outlet:
@@ -38,6 +39,8 @@ class _Outlet:
     def __init__(self, settings: Settings, vkeys: Sequence[str], clock: Clock) -> None:
         audit = settings.audit
         directory = None if audit.export is None else settings.resolve(audit.export)
+        self._clock = clock
+        self._index_from = clock.monotonic()
         self._alarms = Alarms(clock, after_seconds=audit.alarm_after_seconds)
         self._heartbeat = Heartbeat(clock, every_seconds=audit.heartbeat_seconds)
         self.export = DirectoryExport(directory, audit.witnesses, clock, self._alarms)
@@ -56,8 +59,20 @@ class _Outlet:
             self._heartbeat.grew(checkpoint.size)
         self._heartbeat.step(connection)
         self._alarms.record(connection)
-        catch_up(connection, rounds=INDEX_ROUNDS)
         self.export.step(connection)
+        self._index(connection)
+
+    def _index(self, connection: psycopg.Connection) -> None:
+        """Feeds the index, which is a hint (ADR 0006): nothing of the log waits for it."""
+        if self._clock.monotonic() < self._index_from:
+            return
+        try:
+            catch_up(connection, rounds=INDEX_ROUNDS)
+        except (AuditError, psycopg.Error):
+            raise
+        except Exception as error:  # noqa: BLE001 - an entry that it cannot read stops it alone
+            logger().error("index.failed", error_type=type(error).__name__)
+            self._index_from = self._clock.monotonic() + INDEX_RETRY_SECONDS
 
     def close(self) -> None:
         """Stops what follows and lets go of the directory."""

@@ -24,6 +24,8 @@ READY_SECONDS = 30.0
 _STOP_SECONDS = 12.0
 _WATCH_SECONDS = 0.25
 _MAX_RESTARTS = 20
+# What ran for so long had started well: its end is none of a row of failures.
+_STEADY_SECONDS = 600.0
 
 
 @dataclass(slots=True)
@@ -34,6 +36,13 @@ class _Child:
     start: Callable[[], subprocess.Popen[bytes]]
     process: subprocess.Popen[bytes]
     restarts: int = 0
+    began: float = 0.0
+
+    def may_start_again(self, now: float) -> bool:
+        """Whether to, at a monotonic time in seconds: not when it failed so often in a row."""
+        self.restarts = 1 if now - self.began > _STEADY_SECONDS else self.restarts + 1
+        self.began = now
+        return self.restarts <= _MAX_RESTARTS
 
 
 class Supervisor:
@@ -125,9 +134,8 @@ class Supervisor:
                 code = child.process.poll()
                 if code is None:
                     continue
-                child.restarts += 1
                 logger().error("worker.died", worker=child.name, exit_code=code)
-                if child.restarts > _MAX_RESTARTS:
+                if not child.may_start_again(self._clock.monotonic()):
                     return 1
                 child.process = child.start()
         return 0

@@ -175,9 +175,8 @@ class Demo:
         for hit in page.hits:
             entry = hit.entry
             kinds.add((entry["type"], entry.get("vendor")))
-            what = entry.get("code") or (
-                f"{len(entry['cases'])} cases" if "cases" in entry else ""
-            )
+            cases = entry.get("cases")
+            what = entry.get("code") or (f"{len(cases)} cases" if isinstance(cases, list) else "")
             self._out.print(
                 f"{hit.index:>5}  {entry['time']}  {entry['type']:<20}"
                 f" {entry.get('vendor') or entry.get('actor') or '':<12} {what}"

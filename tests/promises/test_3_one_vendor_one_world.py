@@ -5,16 +5,18 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from gateway.clock import SystemClock
+from gateway.clock import SystemClock, rfc3339
 from gateway.operations.recall import recall_cases
 from tests.installation import Installation
 from tests.promises.ledger import LoggedEntry, log_size, logged_entries
+from tests.promises.others_things import UNKNOWN, betas_things, plain
 from tests.promises.wire import Wire, WireAnswer
 
 CASES = 40
@@ -226,6 +228,59 @@ def test_a_cursor_continues_its_own_listing_alone(world: World) -> None:
     assert {answer.status_code for answer in refused} == {422}
     assert {answer.json()["code"] for answer in refused} == {"SCHEMA_INVALID"}
     assert len({answer.json()["title"] for answer in refused}) == 1
+
+
+def test_no_route_tells_what_is_another_vendors_from_what_does_not_exist(world: World) -> None:
+    things = betas_things(world.installation)
+    with world.installation.vendor("alpha") as alpha:
+        for method, path, thing, along in things:
+            unknown = {"receipts": str(2**40), "agents": "beta-099"}.get(
+                path.split("/")[2], UNKNOWN
+            )
+            foreign = plain(alpha.request(method, path.format(thing), **along))
+            nothing = plain(alpha.request(method, path.format(unknown), **along))
+            assert foreign == nothing, (method, path)
+            assert foreign[0] == 404, (method, path)
+
+
+def test_no_route_that_takes_a_case_tells_why_there_is_none(world: World) -> None:
+    foreign = next(c["case_ref"] for c in world.installation.truth() if c["vendor_id"] == "beta")
+    now = SystemClock().now()
+    moments = {
+        name: rfc3339(now + timedelta(days=days))
+        for name, days in (("captured_at", 0), ("begins", 1), ("ends", 2))
+    }
+    wishes: dict[str, dict[str, Any]] = {
+        "/v1/permits": {
+            "contact_point": "mobile",
+            "agent": "alpha-001",
+            "script": "first-reminder",
+            "script_version": 1,
+            "caller_number": "+8657188000001",
+        },
+        "/v1/channel-refusals": {"channel": "sms"},
+        "/v1/consents": {
+            **moments,
+            "scope": "amber_time",
+            "evidence_recording_id": "r-1",
+            "permit_id": UNKNOWN,
+            "given_by": "debtor",
+        },
+        "/v1/special-requests": {"type": "hardship", "agent": "alpha-001"},
+        "/v1/payment-claims": {
+            "agent": "alpha-001",
+            "amount": 100,
+            "claimed_on": rfc3339(now)[:10],
+        },
+    }
+    with world.installation.vendor("alpha") as alpha:
+        for path, wish in wishes.items():
+            answers = [
+                plain(alpha.post(path, json={**wish, "case_ref": ref}))
+                for ref in (foreign, world.recalled[0], NOT_REFS[0])
+            ]
+            assert answers[0][0] == 404, (path, answers[0])
+            assert answers[0] == answers[1] == answers[2], path
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import httptools
 import pytest
 from typing_extensions import override
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -106,6 +107,8 @@ def test_the_hooks_still_exist_in_the_server_that_is_installed() -> None:
         "on_url": ["self", "url"],
         "on_header": ["self", "name", "value"],
         "on_headers_complete": ["self"],
+        "on_body": ["self", "body"],
+        "on_message_complete": ["self"],
         "data_received": ["self", "data"],
         "send_400_response": ["self", "msg"],
     }
@@ -113,6 +116,7 @@ def test_the_hooks_still_exist_in_the_server_that_is_installed() -> None:
         assert name in vars(HttpToolsProtocol), name
         assert list(inspect.signature(vars(HttpToolsProtocol)[name]).parameters) == parameters
         assert name in vars(GatewayProtocol)
+    assert "read_paused" in vars(FlowControl(FakeTransport(None)))
     assert "self.send_400_response" in inspect.getsource(HttpToolsProtocol.data_received)
     assert hasattr(httptools, "HttpRequestParser")
 
@@ -192,6 +196,91 @@ def test_a_finished_head_stops_the_timer_and_the_next_one_starts_it_again(
         return transport
 
     assert asyncio.run(story()).is_aborted
+
+
+POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
+
+
+async def _send_slowly(head: bytes, piece: bytes) -> FakeTransport:
+    transport = FakeTransport(FakeTLS(CERTIFICATE))
+    with _connection(asyncio.get_running_loop(), transport, []) as (made, _registry):
+        made.data_received(POST + head + b"\r\n\r\n")
+        for _ in range(14):
+            made.data_received(piece)
+            await asyncio.sleep(0.01)
+    return transport
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"content-length: 90000", b""),
+        (b"content-length: 90000", b"a"),
+        (b"transfer-encoding: chunked", b"1\r\na\r\n"),
+    ],
+    ids=["silent", "drop-by-drop", "drop-by-drop-in-chunks"],
+)
+def test_a_body_that_hardly_comes_is_cut(
+    head: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.05)
+
+    assert asyncio.run(_send_slowly(head, piece)).is_aborted
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [(b"content-length: 90000", b"a" * 3000), (b"content-length: 0", b"")],
+    ids=["steady", "whole"],
+)
+def test_a_body_that_comes_slowly_is_not_cut(
+    head: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.05)
+
+    assert not asyncio.run(_send_slowly(head, piece)).is_aborted
+
+
+def test_who_waits_for_us_to_take_its_body_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.03)
+
+    async def story() -> FakeTransport:
+        transport = FakeTransport(FakeTLS(CERTIFICATE))
+        with _connection(asyncio.get_running_loop(), transport, []) as (made, _registry):
+            made.data_received(POST + b"content-length: 90000\r\n\r\n")
+            await asyncio.sleep(0.01)
+            made.flow.pause_reading()
+            await asyncio.sleep(0.1)
+        return transport
+
+    assert not asyncio.run(story()).is_aborted
+
+
+def test_one_certificate_cannot_take_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_CONNECTIONS_OF_ONE", 2)
+
+    async def story() -> list[bool]:
+        registry = ConnectionRegistry()
+        config = Config(lambda: None, log_config=None, ws="none", lifespan="off")
+        config.load()
+        kind = gateway_protocol(registry)
+        seen, made = [], []
+        for certificate in (b"one", b"one", b"one", b"two"):
+            transport = FakeTransport(FakeTLS(certificate))
+            made.append(kind(config, ServerState(), {}, _loop=asyncio.get_running_loop()))
+            made[-1].connection_made(transport)
+            seen.append(transport.is_aborted)
+        made[2].connection_lost(None)  # the refused one was never counted
+        made[0].connection_lost(None)
+        transport = FakeTransport(FakeTLS(b"one"))
+        last = kind(config, ServerState(), {}, _loop=asyncio.get_running_loop())
+        last.connection_made(transport)
+        for one in (made[1], made[3], last):
+            one.connection_lost(None)
+        assert len(registry) == 0
+        return [*seen, transport.is_aborted]
+
+    assert asyncio.run(story()) == [False, False, True, False, False]
 
 
 def _raw(gateway: Installation, *parts: bytes) -> bytes:

@@ -249,6 +249,21 @@ def test_a_purpose_outside_the_contract_is_denied_and_an_overlong_one_refused(
     _problem(too_long, 422, "SCHEMA_INVALID")
 
 
+@pytest.mark.parametrize("path", ["/v1/permits", "/v1/payment-claims", "/v1/nothing"])
+def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(
+    gateway: Installation, path: str
+) -> None:
+    with gateway.vendor("alpha") as client:
+        answer = client.post(
+            path, content=b" " * (3 * 1024 * 1024), headers={"content-type": "application/json"}
+        )
+
+    if path == "/v1/nothing":
+        _problem(answer, 404, "NOT_FOUND")
+    else:
+        _problem(answer, 413, "BODY_TOO_LARGE")
+
+
 def test_request_ids_are_unlike_and_ours_alone(gateway: Installation) -> None:
     with gateway.vendor("alpha") as client:
         ids = {

@@ -11,6 +11,7 @@ from gateway.evidence import record_with_change
 from gateway.oversight import search as search_module
 from gateway.oversight.indexing import catch_up
 from gateway.oversight.search import LogHit, LogQuery, find_entries, search_log
+from gateway.oversight.timeline import Step
 from tests.gateway.store.lender import ACTOR, START, Lender
 
 HOUR = timedelta(hours=1)
@@ -146,6 +147,57 @@ def test_every_search_is_written_down_before_it_is_answered(
     assert [hit.entry["actor"] for hit in page.hits] == [ACTOR, "staff:qian"]
     asked = page.hits[1].entry["query"]
     assert asked == {"vendor": "alpha", "limit": 5, "since": START.isoformat()}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        LogQuery(vendor="13812345678"),
+        LogQuery(vendor="张三"),
+        LogQuery(event="no.such.event"),
+        LogQuery(event="张三"),
+        LogQuery(certificate="110101199003074610"),
+        LogQuery(request="110101199003074610"),
+        LogQuery(request="张三"),
+        LogQuery(code="13812345678"),
+        LogQuery(code="张三"),
+        LogQuery(actor="staff:13812345678"),
+        LogQuery(actor="张三"),
+    ],
+)
+def test_a_search_for_what_cannot_be_a_reference_is_refused_and_not_written_down(
+    lender: Lender, query: LogQuery
+) -> None:
+    before = lender.query("SELECT size FROM audit.tail")
+    office = lender.office()
+
+    with pytest.raises(RequestInvalidError) as caught:
+        office.search(query, actor=ACTOR)
+    with pytest.raises(RequestInvalidError):
+        office.desk().denials(query, actor=ACTOR)
+    assert "138" not in str(caught.value)
+    assert lender.query("SELECT size FROM audit.tail") == before
+
+
+def test_a_view_writes_down_no_vendor_or_kind_that_cannot_be_one(lender: Lender) -> None:
+    before = lender.query("SELECT size FROM audit.tail")
+    desk = lender.office().desk()
+
+    with pytest.raises(RequestInvalidError):
+        desk.changes(LogQuery(), kinds=("张三",), actor=ACTOR)
+    with pytest.raises(RequestInvalidError):
+        desk.timeline("13812345678", step=Step.DAY, since=None, until=None, limit=1, actor=ACTOR)
+    assert lender.query("SELECT size FROM audit.tail") == before
+
+
+def test_references_of_every_form_are_searched_for(lender: Lender) -> None:
+    for query in (
+        LogQuery(certificate="12345678901" + "a" * 53, request="123456789012345678901234"),
+        LogQuery(actor="cli:root", code="NOT_FOUND", event="access.denied", vendor="alpha-1"),
+        LogQuery(actor="staff:li.hua@lender.example"),
+        LogQuery(actor="clockwork"),
+    ):
+        lender.office().search(query, actor=ACTOR)
 
 
 def test_an_empty_log_has_no_hits_and_no_further_page(lender: Lender) -> None:
