@@ -133,6 +133,8 @@ def _verify_limits(limits: Limits, bound: _Bound) -> None:
         bound.refuse("quotas", "A quota is larger than the signed contract's.", "quotas")
     if limits.free_text > signed.free_text:
         bound.refuse("free_text", "More free text leaves than was signed.", "free_text")
+    if limits.placeholders > signed.placeholders:
+        bound.refuse("placeholders", "Notes tell more than was signed.", "placeholders")
     if limits.numbers > signed.numbers:
         bound.refuse("numbers", "Numbers are handed out more openly than was signed.", "numbers")
 

@@ -95,7 +95,7 @@ _Part = tuple[str, float | frozenset[str] | None]
 _NOTHING: _Part = ("none", None)
 _PARTS = (
     *("term", "purposes", "networks", "rows", "pull_cases_per_day", "reveals_per_day"),
-    *("reveals_per_agent_day", "free_text", "numbers"),
+    *("reveals_per_agent_day", "free_text", "placeholders", "numbers"),
 )
 
 
@@ -115,6 +115,7 @@ def _parts(policy: VendorPolicy | None) -> dict[str, _Part]:
         "reveals_per_day": (str(quotas.reveals), quotas.reveals),
         "reveals_per_agent_day": (str(quotas.reveals_per_agent), quotas.reveals_per_agent),
         "free_text": (limits.free_text.word, limits.free_text),
+        "placeholders": (limits.placeholders.word, limits.placeholders),
         "numbers": (limits.numbers.word, limits.numbers),
     }
 

@@ -25,6 +25,22 @@ class FreeText(IntEnum):
         return self.name.lower()
 
 
+class Placeholders(IntEnum):
+    """What stands in a redacted note where a value was: its kind, or its kind with a number.
+
+    A number is the same wherever the same value stood in a case's notes, so that a reader can tell
+    two persons apart. It is another under another contract.
+    """
+
+    PLAIN = 0
+    NUMBERED = 1
+
+    @property
+    def word(self) -> str:
+        """The word used in policy files."""
+        return self.name.lower()
+
+
 class NumberHandling(IntEnum):
     """How a telephone number reaches an agent: dialled by a token, or shown once in a permit."""
 
@@ -108,21 +124,26 @@ class Limits:
     quotas: Quotas = Quotas()
     free_text: FreeText = FreeText.NONE
     numbers: NumberHandling = NumberHandling.DIAL_TOKEN
+    placeholders: Placeholders = Placeholders.PLAIN
 
     def content(self) -> dict[str, object]:
         """The limits as plain data in a fixed order, for digests."""
         quotas = self.quotas
-        return {
+        content: dict[str, object] = {
             "rows": self.rows.content(),
             "quotas": [quotas.pull_cases, quotas.reveals, quotas.reveals_per_agent],
             "free_text": self.free_text.word,
             "numbers": self.numbers.word,
         }
+        # Absent where it says nothing: the digests of earlier policies stay what they were.
+        if self.placeholders is not Placeholders.PLAIN:
+            content["placeholders"] = self.placeholders.word
+        return content
 
 
 NO_LIMITS = Limits()
 
-LIMIT_KEYS = frozenset({"projects", "where", "quotas", "free_text", "numbers"})
+LIMIT_KEYS = frozenset({"projects", "where", "quotas", "free_text", "placeholders", "numbers"})
 QUOTA_BOUNDS = MappingProxyType(
     {
         "pull_cases_per_day": MAX_PULL_CASES_PER_DAY,
@@ -131,13 +152,14 @@ QUOTA_BOUNDS = MappingProxyType(
     }
 )
 FREE_TEXT_WORDS = MappingProxyType({member.word: member for member in FreeText})
+PLACEHOLDER_WORDS = MappingProxyType({member.word: member for member in Placeholders})
 NUMBER_WORDS = MappingProxyType({member.word: member for member in NumberHandling})
 HOLD_WORDS = MappingProxyType({member.value: member for member in HoldRule})
 WHERE_KEYS = MappingProxyType({key.word: key for key in RowKey if key is not RowKey.PROJECT})
 
 
 def limits_of(document: Document, entries: Mapping[str, Node]) -> Limits:
-    """Read `projects`, `where`, `quotas`, `free_text` and `numbers`, each of which may be absent.
+    """Read the LIMIT_KEYS, each of which may be absent.
 
     PolicyFileError when one of them cannot be accepted.
     """
@@ -153,14 +175,23 @@ def limits_of(document: Document, entries: Mapping[str, Node]) -> Limits:
             "Numbers are revealed, but no number of reveals is granted.",
             "Add `quotas: { reveals_per_day: 200, reveals_per_agent_day: 40 }`.",
         )
-    return Limits(
-        _rows(document, entries),
-        quotas,
+    free_text = (
         document.choice(entries["free_text"], FREE_TEXT_WORDS, "`free_text`")
         if "free_text" in entries
-        else FreeText.NONE,
-        numbers,
+        else FreeText.NONE
     )
+    placeholders = (
+        document.choice(entries["placeholders"], PLACEHOLDER_WORDS, "`placeholders`")
+        if "placeholders" in entries
+        else Placeholders.PLAIN
+    )
+    if placeholders is Placeholders.NUMBERED and free_text is not FreeText.REDACTED:
+        document.fail(
+            entries["placeholders"].line,
+            "Placeholders are numbered, but no note leaves.",
+            "Add `free_text: redacted`, or leave the line out.",
+        )
+    return Limits(_rows(document, entries), quotas, free_text, numbers, placeholders)
 
 
 def _rows(document: Document, entries: Mapping[str, Node]) -> RowConditions:

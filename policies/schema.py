@@ -7,6 +7,7 @@ from policies.limits import (
     FREE_TEXT_WORDS,
     HOLD_WORDS,
     NUMBER_WORDS,
+    PLACEHOLDER_WORDS,
     QUOTA_BOUNDS,
     WHERE_KEYS,
 )
@@ -69,6 +70,10 @@ def policy_schema(catalog: FieldCatalog) -> dict[str, Any]:
                 },
             },
             "free_text": {"enum": list(FREE_TEXT_WORDS), "description": "The lender's notes."},
+            "placeholders": {
+                "enum": list(PLACEHOLDER_WORDS),
+                "description": "What stands in redacted notes; numbered tells persons apart.",
+            },
             "numbers": {"enum": list(NUMBER_WORDS), "description": "How numbers reach an agent."},
             "stages": {
                 "type": "object",

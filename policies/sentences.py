@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from policies.fields import Level
-from policies.limits import HoldRule, RowKey
+from policies.limits import HoldRule, Placeholders, RowKey
 from policies.model import FieldRule, VendorPolicy
 
 
@@ -30,7 +30,8 @@ def sentences_of(policy: VendorPolicy) -> Iterator[str]:
         yield f"AT MOST {quotas.pull_cases} cases a day"
     yield f"AT MOST {quotas.reveals} numbers revealed a day, {quotas.reveals_per_agent} an agent"
     yield f"NUMBERS BY {policy.limits.numbers.word}"
-    yield f"FREE TEXT {policy.limits.free_text.word}"
+    numbered = policy.limits.placeholders is Placeholders.NUMBERED
+    yield f"FREE TEXT {policy.limits.free_text.word}{' WITH NUMBERS' if numbered else ''}"
     yield "DENY everything else"
 
 

@@ -31,7 +31,7 @@ WITH taken AS (
 UPDATE casegate.case_note n SET taken_by = %(taker)s, attempts = n.attempts + 1
   FROM taken JOIN casegate.case_record r ON r.case_id = taken.case_id
  WHERE n.case_id = taken.case_id AND r.sealed_notes IS NOT NULL
-RETURNING n.case_id, r.kek_id, r.wrapped_key, r.sealed, r.sealed_notes
+RETURNING n.case_id, r.kek_id, r.wrapped_key, r.sealed, r.sealed_notes, n.reason
 """
 _TAKE_FRESH = _TAKE.format(tried="n.attempts = 0")
 # One alone: if it is the one that kills its analyser, no other note pays for it.
@@ -42,7 +42,7 @@ UPDATE casegate.case_note n SET state = 'failed', reason = %s, tried_by = %s, ta
 """
 _FINISH = """
 UPDATE casegate.case_note
-   SET state = 'done', reason = NULL, taken_by = NULL, attempts = 0, tried_by = %(digest)s,
+   SET state = 'done', reason = %(reason)s, taken_by = NULL, attempts = 0, tried_by = %(digest)s,
        rendered_by = %(digest)s, is_withheld = %(withheld)s, sealed_spans = %(spans)s
  WHERE case_id = %(case)s AND taken_by = %(taker)s
 """
@@ -62,7 +62,7 @@ UPDATE casegate.case_note n
 _REQUEUE_OUTDATED = _REQUEUE.format(
     which="(o.tried_by < %(digest)s OR o.tried_by > %(digest)s) AND o.vendor_id = ANY(%(vendors)s)"
 )
-_REQUEUE_FAILED = _REQUEUE.format(which="o.state = 'failed'")
+_REQUEUE_FAILED = _REQUEUE.format(which="o.reason IS NOT NULL")
 _IS_WORK = """
 SELECT EXISTS (SELECT 1 FROM casegate.case_note n
                 WHERE n.state = 'pending' AND n.vendor_id = ANY(%(vendors)s)
@@ -84,13 +84,17 @@ _NEWEST = "SELECT digest FROM casegate.recognizers ORDER BY adopted_at DESC LIMI
 
 @dataclass(frozen=True, slots=True)
 class TakenNote:
-    """A note that this taker has until it is finished, given back, or its session ends."""
+    """A note that this taker has until it is finished, given back, or its session ends.
+
+    `reason` is why an earlier attempt failed, None for none.
+    """
 
     case_id: UUID
     kek_id: str
     wrapped_key: bytes
     sealed: bytes
     sealed_notes: bytes
+    reason: str | None
 
     @property
     def key(self) -> NoteKey:
@@ -126,12 +130,16 @@ class NoteQueue:
         self._connection.execute(_GIVE_UP, (WORKER_DIED, self._digest, MAX_ATTEMPTS))
         return self._take(_TAKE_TRIED, named | {"wanted": 1})
 
-    def finish(self, note: TakenNote, sealed_spans: bytes | None) -> bool:
-        """Stores a rendition, None for a withheld note.
+    def finish(
+        self, note: TakenNote, sealed_spans: bytes | None, *, reason: str | None = None
+    ) -> bool:
+        """Stores a rendition, None for a withheld note; `reason` where it was never read through.
 
         False when the case has changed or gone meanwhile: the result is void.
         """
-        return self._change(_FINISH, note, withheld=sealed_spans is None, spans=sealed_spans)
+        return self._change(
+            _FINISH, note, withheld=sealed_spans is None, spans=sealed_spans, reason=reason
+        )
 
     def give_back(self, note: TakenNote, reason: str) -> bool:
         """Notes a failure by a word that holds no text; the last attempt makes it final."""
@@ -170,7 +178,7 @@ def requeue_outdated(connection: psycopg.Connection, digest: str, vendors: Colle
 
 
 def retry_failed(connection: psycopg.Connection) -> int:
-    """Queues all failed notes again; returns how many."""
+    """Queues again all notes that failed or were never read through; returns how many."""
     queued = 0
     while done := connection.execute(_REQUEUE_FAILED, {"rows": REQUEUE_ROWS}).rowcount:
         queued += done

@@ -20,7 +20,8 @@ SELECT count(*) FILTER (WHERE n.state = 'pending' AND n.vendor_id = ANY(%(vendor
   FROM casegate.case_note n
 """
 _REASONS = """
-SELECT reason, count(*) FROM casegate.case_note WHERE state = 'failed' GROUP BY reason ORDER BY 1
+SELECT state, reason, count(*) FROM casegate.case_note
+ WHERE reason IS NOT NULL AND state <> 'pending' GROUP BY state, reason ORDER BY reason
 """
 
 
@@ -30,8 +31,9 @@ class AnalysisStatus:
 
     `pending` wait for the worker, `renewing` of them have an older rendition that serves
     meanwhile; `ready` and `withheld` have a rendition; `failed` were given up, by `reasons`;
-    `outdated` have a rendition of other recognizers than `recognizers`; `resting` are not opened,
-    since no policy in force releases their vendor's notes.
+    `unread` of the withheld hung their analyser (`timed_out`) or killed it (`analyser_died`)
+    twice; `outdated` have a rendition of other recognizers than `recognizers`; `resting` are not
+    opened, since no policy in force releases their vendor's notes.
     """
 
     pending: int
@@ -42,6 +44,7 @@ class AnalysisStatus:
     outdated: int
     resting: int
     reasons: dict[str, int]
+    unread: dict[str, int]
     recognizers: str
 
     def document(self) -> dict[str, Any]:
@@ -54,8 +57,11 @@ def read_status(
 ) -> AnalysisStatus:
     """Counts, for recognizers of this digest and the vendors whose notes are released."""
     named = {"digest": digest, "vendors": list(vendors)}
-    reasons = {str(reason): int(count) for reason, count in connection.execute(_REASONS)}
+    reasons: dict[str, int] = {}
+    unread: dict[str, int] = {}
+    for state, reason, count in connection.execute(_REASONS):
+        (reasons if state == "failed" else unread)[reason] = count
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(_COUNTS, named).fetchone()
     assert counts is not None
-    return AnalysisStatus(**counts, reasons=reasons, recognizers=digest)
+    return AnalysisStatus(**counts, reasons=reasons, unread=unread, recognizers=digest)

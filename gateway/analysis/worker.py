@@ -7,10 +7,14 @@ from typing import Protocol
 import orjson
 import psycopg
 
+from gateway.analysis.errors import NoteFailedError
+from gateway.analysis.isolation import DIED, TIMED_OUT
 from gateway.analysis.known import CaseValues
 from gateway.analysis.queue import NoteQueue, TakenNote, adopt, requeue_outdated
 from gateway.analysis.renditions import pack
 from gateway.clock import Clock
+from gateway.errors import ConfigurationError
+from gateway.logs import logger
 from gateway.redaction.known import KnownValues
 from gateway.redaction.redactor import Redaction
 from keys.envelope import open_sealed
@@ -21,12 +25,13 @@ BATCH = 16
 """Notes in memory at a time; each is at most the 128 KiB of a cell."""
 
 NOT_OPENED = "not_opened"
+_FATAL = frozenset({TIMED_OUT, DIED})
 
 Progress = Callable[["AnalysisRun"], None]
 
 
 class NoteAnalyser(Protocol):
-    """Finds personal data in a note: gateway.redaction.redactor.Redactor fits."""
+    """Finds personal data in a note: IsolatedAnalyser does, and so does redaction's Redactor."""
 
     def redact(self, text: str, known: KnownValues | None = None) -> Redaction:
         """The text without it, and where it was."""
@@ -62,6 +67,11 @@ class _Outcome:
     note: TakenNote
     sealed_spans: bytes | None = None
     failure: str | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the note has hung or killed its analyser for the second time."""
+        return self.failure in _FATAL and self.note.reason in _FATAL
 
 
 class AnalysisWorker:
@@ -100,6 +110,7 @@ class AnalysisWorker:
 
         Raises:
             psycopg.Error: PostgreSQL went away; what was taken is free again.
+            ConfigurationError: an analyser that ended cannot be started again.
         """
         run = AnalysisRun()
         if adopt(self._connection, self._digest, self._clock.now()):
@@ -121,7 +132,11 @@ class AnalysisWorker:
                 self._store(outcome, run)
 
     def _store(self, outcome: _Outcome, run: AnalysisRun) -> None:
-        if outcome.failure is not None:
+        if outcome.is_given_up:
+            is_current = self._queue.finish(outcome.note, None, reason=outcome.failure)
+            run.withheld += is_current
+            logger().error("analysis.note_withheld", reason=outcome.failure)
+        elif outcome.failure is not None:
             is_current = self._queue.give_back(outcome.note, outcome.failure)
             run.failed_attempts += is_current
         else:
@@ -146,6 +161,10 @@ class AnalysisWorker:
             return _Outcome(note, failure=NOT_OPENED)
         try:
             redaction = self._analyser.redact(text, self._values.of(record))
+        except ConfigurationError:
+            raise  # no analyser can be started: none of this is the note's fault
+        except NoteFailedError as error:
+            return _Outcome(note, failure=error.reason)
         # Whatever a note does to an analyser must not stop the notes behind it. Of the error only
         # its type is kept: its message may quote the note.
         except Exception as error:  # noqa: BLE001

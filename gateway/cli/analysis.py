@@ -85,4 +85,6 @@ def _show(now: AnalysisStatus, done: AnalysisRun | None) -> None:
     )
     for reason, count in now.reasons.items():
         out.print(f"  failed {reason}: {count}", soft_wrap=True)
+    for reason, count in now.unread.items():
+        out.print(f"  withheld {reason}: {count}", soft_wrap=True)
     out.print(f"recognizers {now.recognizers}", soft_wrap=True)

@@ -12,7 +12,7 @@ from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.log_views import verify_offset
 from gateway.http.staffing import actor_of, for_roles, json_answer, staff_of
 from gateway.identity.principal import StaffRole
-from gateway.release.explanation import FieldExplanation
+from gateway.release.explanation import CaseExplanation
 from gateway.scopes.desk import ScopeDesk
 from policies.difference import policy_changes
 from policies.errors import PolicyError
@@ -33,8 +33,8 @@ Contract = Annotated[
 Digest = Annotated[str, Query(pattern=_DIGEST, description="Of a policy that was proposed.")]
 Side = Annotated[str, Query(pattern=_DIGEST_OR_NONE, description="A digest, or none.")]
 
-Explain = Callable[[LoadedPolicy, str, Stage, StaffRole, str], list[FieldExplanation]]
-"""Policy, case reference, stage, role, actor to the explanation of every field."""
+Explain = Callable[[LoadedPolicy, str, Stage, StaffRole, str], CaseExplanation]
+"""Policy, case reference, stage, role, actor to the explanation of fields and notes."""
 
 
 class ScopeCases(Protocol):
@@ -71,8 +71,13 @@ def add_scopes(api: GatewayAPI, cases: ScopeCases) -> None:
         def work() -> dict[str, Any]:
             loaded = cases.scopes.in_force_of(vendor, contract)
             role = staff_of(request).role
-            fields = cases.explain(loaded, case, stage, role, actor_of(request))
-            return {"policy": loaded.policy.digest, "stage": stage.value, "fields": fields}
+            found = cases.explain(loaded, case, stage, role, actor_of(request))
+            return {
+                "policy": loaded.policy.digest,
+                "stage": stage.value,
+                "fields": found.fields,
+                "notes": found.notes,
+            }
 
         return json_answer(await asyncio.to_thread(work))
 

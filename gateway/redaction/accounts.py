@@ -57,6 +57,7 @@ _SECRET_BEGINS = frozenset(
 _SECRET_FIRST = frozenset("密验驗校口动安cCpPoO")
 # Something beside Chinese characters and their punctuation.
 _LETTER_NEAR = re.compile(f"[^\u3000-\u9fff\uff00-\uff20\ufdd0 \n]|[{basic_class(DIGITS)}]{{5}}")
+_ACCOUNT, _PATTERN = EntityType.ACCOUNT_ID, Source.PATTERN
 _NEAR = 12
 _REACH = 64
 _SHORTEST = 5
@@ -90,7 +91,7 @@ def _read_name(text: str, cue: re.Match[str]) -> Span | None:
     """The name behind the word, as one span."""
     begin = cue.end()
     if plain := _PLAIN.match(text, begin):
-        return Span(*plain.span(1), EntityType.ACCOUNT_ID, 0.8, Source.PATTERN)
+        return Span(*plain.span(1), _ACCOUNT, 0.8, _PATTERN)
     is_host = text[begin : begin + 1] == "."
     if is_host or _LETTER_NEAR.search(text, begin, begin + _NEAR) is None:
         return None
@@ -101,7 +102,7 @@ def _read_name(text: str, cue: re.Match[str]) -> Span | None:
     if value is None or not _is_name(view, value, in_english=cue[0].isascii()):
         return None
     first, last = begin + places[value.start()], begin + places[value.end() - 1]
-    return Span(first, last + 1, EntityType.ACCOUNT_ID, 0.8, Source.PATTERN)
+    return Span(first, last + 1, _ACCOUNT, 0.8, _PATTERN)
 
 
 def _is_name(view: str, value: re.Match[str], *, in_english: bool) -> bool:

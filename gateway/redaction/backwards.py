@@ -17,9 +17,9 @@ _BODY_OF_ID = 17
 _TYPES = frozenset((EntityType.PHONE, EntityType.ID_NUMBER, EntityType.BANK_CARD))
 
 
-def find_backwards(text: str) -> list[Span]:
-    """Digits near such a word that are a number when read from the end."""
-    if not (
+def may_say_backwards(text: str) -> bool:
+    """Whether part of such a word is anywhere in the text."""
+    return (
         "倒" in text
         or "反" in text
         or "逆" in text
@@ -27,8 +27,11 @@ def find_backwards(text: str) -> list[Span]:
         or "由" in text
         or "backw" in text
         or "revers" in text
-    ):
-        return []
+    )
+
+
+def find_backwards(text: str) -> list[Span]:
+    """Digits near such a word that are a number when read from the end."""
     spans: list[Span] = []
     last = 0
     for said in SAYS_BACKWARDS.finditer(text):

@@ -1,5 +1,6 @@
 """Administrative divisions of China: provinces, prefectures, counties and districts."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.redaction.wordlists import packaged
@@ -32,12 +33,16 @@ def _by_head() -> dict[str, tuple[str, ...]]:
 
 
 _HEADS = _by_head()
+_FIRST, _SECOND = ("".join(sorted(set(characters))) for characters in zip(*_HEADS, strict=True))
+# Where the first two characters of a name may be.
+_BEGIN = re.compile(f"[{_FIRST}](?=[{_SECOND}])")
 
 
 def find_divisions(text: str) -> Iterator[tuple[int, int]]:
     """The stretches that name a division, longest first where several start at one place."""
     end = 0
-    for start in range(len(text) - 1):
+    for begin in _BEGIN.finditer(text):
+        start = begin.start()
         if start < end:
             continue
         for name in _HEADS.get(text[start : start + _STEM], ()):

@@ -29,10 +29,10 @@ _OPENED = re.compile("[(（][^)）]*$")
 
 def round_off(text: str, span: Span) -> Span:
     """The span, or a wider one; marks are those that make a digit an emoji keycap."""
-    follows = text[span.end : span.end + 1]
-    if follows not in _MAY_FOLLOW and text[span.start - 1 : span.start] not in _MAY_PRECEDE:
+    start, end = span[0], span[1]
+    follows = text[end : end + 1]
+    if follows not in _MAY_FOLLOW and text[start - 1 : start] not in _MAY_PRECEDE:
         return span
-    start, end = span.start, span.end
     if follows in _MAY_FOLLOW:
         if after := _MARKS.match(text, end):
             end = after.end()

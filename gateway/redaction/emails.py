@@ -15,7 +15,8 @@ _LATIN = re.compile("com|cn|net|at|mail|COM|AT")
 _WORDS = frozenset("邮郵")
 # As most addresses are written; nothing beside it may belong to it.
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)++(?![@A-Za-z0-9])")
-_PLAIN_LOCAL = frozenset(ascii_letters + digits + "._%+-")
+_PLAIN_LOCAL = ascii_letters + digits + "._%+-"
+_LOCAL_AT_ONCE = 32
 _ANNOUNCING = 8
 _NAME_NEAR = re.compile(r"[^\u3000-\u9fff\uff00-\uff20\ufdd0\s]{4}")
 _NEAR = 24
@@ -62,30 +63,31 @@ _ANNOUNCED = re.compile(
 )
 _TELLING = re.compile("[0-9._-]")
 _REACH = 70
-_MARK = "\ufdd0"
+_EMAIL, _PATTERN = EntityType.EMAIL, Source.PATTERN
 
 
-def find_emails(text: str, *, has_words: bool = True) -> list[Span]:
+def find_emails(text: str, *, has_words: bool = True, has_sign: bool = True) -> list[Span]:
     """Addresses in any spelling; a name before 163邮箱, or after the word for an address.
 
-    `has_words` says whether two letters stand together anywhere in the text.
+    `has_words` says whether two letters stand together anywhere in the text, `has_sign` what
+    `has_sign_or_word` says of it.
     """
     places: list[int] = []
     spans: list[Span] = []
-    if has_words and _LATIN.search(text):
-        places += (found.start() for found in _LATIN.finditer(text))
-    for found in _SIGN_OR_WORD.finditer(text) if _has_sign_or_word(text) else ():
+    if has_words:
+        places = [found.start() for found in _LATIN.finditer(text)]
+    for found in _SIGN_OR_WORD.finditer(text) if has_sign else ():
         place = found.start()
         if found[0] == "@" and (span := _read_plain(text, place)):
             spans.append(span)
         places.append(place)
+    for span in spans:
+        first, after = span[0] - _ANNOUNCING, span[1]
+        places = [place for place in places if not first <= place < after]
     if not places:
         return spans
-    for span in spans:
-        first, after = span.start - _ANNOUNCING, span.end
-        places = [place for place in places if not first <= place < after]
     open_ = sorted(
-        place for place in places if text[place] not in _WORDS or _may_tell(text, place)
+        [place for place in places if text[place] not in _WORDS or _may_tell(text, place)]
     )
     while open_:
         near = takewhile(lambda pair: pair[1] - pair[0] < _REACH, pairwise(open_))
@@ -104,8 +106,8 @@ def _may_tell(text: str, word: int) -> bool:
     )
 
 
-def _has_sign_or_word(text: str) -> bool:
-    """Whether the expression can find anything: single characters are looked for in no time."""
+def has_sign_or_word(text: str) -> bool:
+    """Whether a sign or word of an address is anywhere: single characters are found in no time."""
     return (
         "@" in text
         or "邮" in text
@@ -122,11 +124,15 @@ def _has_sign_or_word(text: str) -> bool:
 def _read_plain(text: str, at: int) -> Span | None:
     host = _PLAIN_HOST.match(text, at + 1)
     start = at
-    while start and text[start - 1] in _PLAIN_LOCAL:
-        start -= 1
+    while start:
+        low = max(0, start - _LOCAL_AT_ONCE)
+        before = text[low:start].rstrip(_PLAIN_LOCAL)
+        start = low + len(before)
+        if before:
+            break
     if host is None or start == at:
         return None
-    return Span(start, host.end(), EntityType.EMAIL, 0.95, Source.PATTERN)
+    return Span(start, host.end(), _EMAIL, 0.95, _PATTERN)
 
 
 def _find_in(text: str, start: int, end: int) -> Iterator[Span]:
@@ -140,6 +146,4 @@ def _find_in(text: str, start: int, end: int) -> Iterator[Span]:
             while first < after and view[first] in " .\n":
                 first += 1
             if first < after:
-                yield Span(
-                    places[first], places[after - 1] + 1, EntityType.EMAIL, 0.95, Source.PATTERN
-                )
+                yield Span(places[first], places[after - 1] + 1, _EMAIL, 0.95, _PATTERN)

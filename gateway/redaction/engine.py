@@ -22,6 +22,7 @@ from gateway.redaction.recognizer import (
 from gateway.redaction.redactor import Redactor
 from gateway.redaction.spans import EntityType, Source, Span, resolve
 from gateway.redaction.tier import NameModels, NameTier
+from gateway.redaction.traces import ANY
 
 _NO_MODEL = [{"lang_code": LANGUAGE, "model_name": "no_op"}]
 
@@ -91,21 +92,31 @@ class CasegateAnalyzer(AnalyzerEngine):
         )
         self._members = tuple(registry.recognizers)
         alone = self._members[0] if len(self._members) == 1 else None
-        self._only = alone.finder if isinstance(alone, FinderRecognizer) else None
+        finder = alone.finder if isinstance(alone, FinderRecognizer) else None
+        self._only = finder if isinstance(finder, IdentifierFinder) else None
 
     def find(self, text: str) -> list[Span]:
         """Spans in order of place, none overlapping; other people's types are OTHER."""
+        return self.look(text)[0]
+
+    def look(self, text: str, traces: int = ANY) -> tuple[list[Span], int]:
+        """What `find` gives, and the traces that the tier of identifiers saw."""
         if self._only is not None:
-            return self._only.find(text)
+            return self._only.look(text, traces)
         spans: list[Span] = []
+        seen = ANY
         for member in self._members:
             if isinstance(member, FinderRecognizer):
-                spans += member.finder.find(text)
+                if isinstance(member.finder, IdentifierFinder):
+                    found, seen = member.finder.look(text, traces)
+                else:
+                    found = member.finder.find(text)
+                spans += found
             else:
                 artifacts = self.nlp_engine.process_text(text, LANGUAGE)
-                found = member.analyze(text, member.supported_entities, artifacts)
-                spans += [_from_result(result) for result in found or ()]
-        return resolve(spans)
+                results = member.analyze(text, member.supported_entities, artifacts)
+                spans += [_from_result(result) for result in results or ()]
+        return resolve(spans), seen
 
 
 def _from_result(result: RecognizerResult) -> Span:

@@ -46,6 +46,8 @@ _SURE = 0.5
 _STRETCH = re.compile(r"[A-Za-zÀ-ɏ][^一-鿿\n]{6,}")
 _WORDS = re.compile(r"[A-Za-zÀ-ɏ]{2,}[\s,.'’-]+[A-Za-zÀ-ɏ]{2,}")
 _GAP = re.compile(r"[\s,.#'’-]{0,3}")
+# Their dots divide no words of a sentence, and the tier of identifiers has them anyway.
+_ADDRESSES = re.compile(r"[\w.+-]+@[\w.-]+|(?:https?://|www\.)[\w./-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class EnglishFinder:
         """Spans of type PERSON and ADDRESS, in order of place, none overlapping."""
         spans: list[Span] = []
         for match in _STRETCH.finditer(text):
-            if _WORDS.search(match[0]):
+            if _WORDS.search(_ADDRESSES.sub("@", match[0])):
                 for start, end in windows(match[0], _WINDOW):
                     spans.extend(self._window(text, match.start() + start, match.start() + end))
         return _joined(text, spans)

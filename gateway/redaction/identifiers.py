@@ -3,7 +3,7 @@
 import re
 
 from gateway.redaction.accounts import find_accounts
-from gateway.redaction.backwards import find_backwards
+from gateway.redaction.backwards import find_backwards, may_say_backwards
 from gateway.redaction.codes import find_codes
 from gateway.redaction.context import Cue, nearest_cue
 from gateway.redaction.digits import (
@@ -18,13 +18,14 @@ from gateway.redaction.digits import (
     basic_class,
 )
 from gateway.redaction.edges import round_off
-from gateway.redaction.emails import find_emails
-from gateway.redaction.loose import find_loose, find_told
+from gateway.redaction.emails import find_emails, has_sign_or_word
+from gateway.redaction.loose import find_loose, find_told, may_tell
 from gateway.redaction.pieces import FILLER_BEGINS, FILLERS
-from gateway.redaction.plates import find_plates
+from gateway.redaction.plates import find_plates, first_plate
 from gateway.redaction.runs import UNITS, find_in_run, find_plain
 from gateway.redaction.spans import EntityType, Source, Span, resolve
-from gateway.redaction.splits import find_split
+from gateway.redaction.splits import find_split, first_announced
+from gateway.redaction.traces import ANNOUNCED, ANY, BACKWARDS, PLATE, ROW, SIGN, WORDS
 
 _WEAK_CHARACTERS = frozenset(LETTERS.keys() | HOMOPHONES.keys() | STROKES | set("个個"))
 _WEAK_CLASS = basic_class(_WEAK_CHARACTERS | CHECK_LETTERS)
@@ -67,6 +68,8 @@ _TOUCHING = re.compile(f"[{DIGIT_CLASS}][{_WEAK_INSIDE}]|[{_WEAK_INSIDE}][{DIGIT
 _AMID = re.compile(f"[{DIGIT_CLASS}][{_WEAK_INSIDE}]{{1,4}}+[{DIGIT_CLASS}]")
 _TWO_LETTERS = re.compile("[A-Za-zÀ-ǜＡ-ｚⒶ-ⓩ][A-Za-zÀ-ǜＡ-ｚⒶ-ⓩ]")
 _SURE = 0.9
+# A member of an enumeration takes ten times as long to reach.
+_PHONE, _PATTERN, _REFERENCE = EntityType.PHONE, Source.PATTERN, Cue.REFERENCE
 _RUN_BEFORE = re.compile(f"[{RUN_CLASS}]{{1,12}}$")
 _MAYBE_DIGIT = re.compile(f"[{MAYBE_DIGIT_CLASS}]")
 
@@ -79,31 +82,63 @@ class IdentifierFinder:
 
     def find(self, text: str) -> list[Span]:
         """Spans in order of place, none overlapping. Total on any string."""
-        has_words = _TWO_LETTERS.search(text) is not None
-        named = find_plates(text) + find_emails(text, has_words=has_words) + find_accounts(text)
-        spans = list(named)
-        for run in _RUN.finditer(text):
-            form = run.lastindex
-            if form in _QUANTITIES or (named and _is_within(text, *run.span(), named)):
-                continue
-            if form == _MOBILE:
-                spans.append(
-                    Span(run.start(), run.end(form), EntityType.PHONE, 0.95, Source.PATTERN)
-                )
-            elif form is None or not _add_plain(text, run, form, spans):
-                spans += _read_run(text, *run.span())
-        spans += find_told(text, has_words=has_words)
-        spans += find_split(text, spans)
-        spans += find_backwards(text)
-        return resolve([round_off(text, span) for span in spans])
+        return self.look(text)[0]
+
+    def look(self, text: str, traces: int = ANY) -> tuple[list[Span], int]:
+        """What `find` gives, and the traces that are in the text (`traces.py`).
+
+        For a text that was cut out of another, `traces` are those of the other: the same is found
+        as without them, in less time.
+        """
+        seen = 0
+        named: list[Span] = []
+        has_words = traces & WORDS != 0 and _TWO_LETTERS.search(text) is not None
+        if has_words:
+            seen = WORDS
+        if traces & PLATE and (plate := first_plate(text)):
+            seen |= PLATE
+            named += find_plates(text, plate.start())
+        has_sign = traces & SIGN != 0 and has_sign_or_word(text)
+        if has_sign:
+            seen |= SIGN
+        if has_words or has_sign:
+            named += find_emails(text, has_words=has_words, has_sign=has_sign)
+        named += find_accounts(text)
+        spans = _read_runs(text, named)
+        has_rows = traces & ROW != 0 and may_tell(text)
+        if has_rows:
+            seen |= ROW
+        if has_words or has_rows:
+            spans += find_told(text, has_rows=has_rows, has_words=has_words)
+        if traces & ANNOUNCED and (announced := first_announced(text)):
+            seen |= ANNOUNCED
+            spans += find_split(text, spans, announced.start())
+        if traces & BACKWARDS and may_say_backwards(text):
+            seen |= BACKWARDS
+            spans += find_backwards(text)
+        return resolve([round_off(text, span) for span in spans]) if spans else spans, seen
+
+
+def _read_runs(text: str, named: list[Span]) -> list[Span]:
+    """The spans that are there already, and those of all runs that are in none of them."""
+    spans = named.copy()
+    for run in _RUN.finditer(text):
+        form = run.lastindex
+        if form in _QUANTITIES or (named and _is_within(text, *run.span(), named)):
+            continue
+        if form == _MOBILE:
+            spans.append(Span(run.start(), run.end(form), _PHONE, 0.95, _PATTERN))
+        elif form is None or not _add_plain(text, run, form, spans):
+            spans += _read_run(text, *run.span())
+    return spans
 
 
 def _add_plain(text: str, run: re.Match[str], form: int, spans: list[Span]) -> bool:
     """Adds what digits alone or a landline are; whether nothing else can be in the run."""
     start, end = run.start(), run.end(form)
     if form == _LANDLINE:
-        if nearest_cue(text, start) is not Cue.REFERENCE:
-            spans.append(Span(start, end, EntityType.PHONE, 0.8, Source.PATTERN))
+        if nearest_cue(text, start) is not _REFERENCE:
+            spans.append(Span(start, end, _PHONE, 0.8, _PATTERN))
         return True
     span = find_plain(text, start, end)
     if span is not None:

@@ -16,6 +16,7 @@ from gateway.redaction.weights import (
     open_session,
     package_directory,
     read_verified,
+    shares_of,
     windows,
 )
 
@@ -55,7 +56,7 @@ class LacModel:
         plain = {one: known.get(other, self._unknown) for one, other in _rows(files["q2b.dic"])}
         self._ids = {one: number for one, number in known.items() if len(one) == 1} | plain
         tags = {name: int(number) for number, name in _rows(files["tag.dic"])}
-        self._columns = {
+        self._rows = {
             group: [number for name, number in tags.items() if name.startswith(group)]
             for group in ("PER-", "PER-B", "LOC-", "ORG-")
         }
@@ -65,24 +66,21 @@ class LacModel:
     def read(self, text: str) -> Marks:
         """Probabilities for each character of `text`; any text, of any length."""
         parts = [self._probabilities(text[start:end]) for start, end in windows(text, _WINDOW)]
-        table = np.concatenate(parts) if parts else np.zeros((0, _TAGS), np.float32)
-        columns = {group: table[:, chosen].sum(1) for group, chosen in self._columns.items()}
+        table = np.concatenate(parts, axis=1) if parts else np.zeros((_TAGS, 0), np.float32)
+        sums = {group: table[chosen].sum(axis=0) for group, chosen in self._rows.items()}
         return Marks(
-            person=columns["PER-"],
-            person_begins=columns["PER-B"],
-            place=columns["LOC-"],
-            organisation=columns["ORG-"],
-            begins=table @ self._first,
+            person=sums["PER-"],
+            person_begins=sums["PER-B"],
+            place=sums["LOC-"],
+            organisation=sums["ORG-"],
+            begins=self._first @ table,
         )
 
     def _probabilities(self, text: str) -> Floats:
         unknown, ids = self._unknown, self._ids
         numbers = np.array([[ids.get(one, unknown) for one in text]], dtype=np.int64)
         length = np.array([len(text)], dtype=np.int64)
-        scores = self._session.run(None, {"token_ids": numbers, "length": length})[0][0]
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: Floats = weights / weights.sum(axis=1, keepdims=True)
-        return shares
+        return shares_of(self._session.run(None, {"token_ids": numbers, "length": length})[0][0])
 
 
 @cache

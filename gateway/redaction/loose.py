@@ -42,13 +42,19 @@ _TEN = re.compile("[十拾百]")
 _Order = tuple[bool, bool, float, int]
 
 
-def find_told(text: str, *, has_words: bool = True) -> list[Span]:
+def may_tell(text: str) -> bool:
+    """Whether five sounds, digits or tens follow each other; in what is cut out of it, as well."""
+    return _ROW.search(text) is not None
+
+
+def find_told(text: str, *, has_rows: bool = True, has_words: bool = True) -> list[Span]:
     """Numbers in rows of sounds (妖伞吧…), of tens (三十八…), of words (yao san ba…).
 
-    `has_words` says whether two letters stand together anywhere in the text.
+    `has_rows` is what `may_tell` says of the text, `has_words` whether two letters stand together
+    anywhere in it.
     """
     rows: list[tuple[int, int]] = []
-    if _ROW.search(text):
+    if has_rows:
         rows += (row.span() for row in _ROW.finditer(text) if _NOT_PLAIN.search(text, *row.span()))
     if has_words:
         rows += find_worded(text)

@@ -17,6 +17,7 @@ _FOREIGN = 0.25  # mean of a stretch of characters that transliterate
 _WORD_LIKE = 1.5  # how much more where the surname is an everyday word
 _TRACE = 0.06  # below this a character is not part of a name
 _DOTS = frozenset("·•・‧∙●")
+_DOT = re.compile(f"[{''.join(sorted(_DOTS))}]")
 _FOREIGN_CHARACTERS = TRANSLITERATED | _DOTS
 _TITLES = frozenset(("先生", "女士", "小姐", "太太", "夫人", "主席", "经理", "老师", "同志"))
 _SHORTEST_REPEAT = 2
@@ -87,7 +88,7 @@ def _foreign(reading: Reading, flags: Flags) -> None:
 def _joined(reading: Reading, flags: Flags) -> None:
     """A dot between two parts of a foreign name belongs to it, and so do both parts."""
     text, person = reading.text, reading.person
-    for place in (place for place, one in enumerate(text) if one in _DOTS):
+    for place in [dot.start() for dot in _DOT.finditer(text)]:
         if not (flags[max(0, place - 3) : place].any() or flags[place + 1 : place + 4].any()):
             continue
         for step in (-1, 1):

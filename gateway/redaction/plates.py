@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.redaction.digits import DIGIT_CLASS, DIGITS, SEPARATOR_CLASS, basic_class
+from gateway.redaction.digits import BARRIER, DIGIT_CLASS, DIGITS, SEPARATOR_CLASS, basic_class
 from gateway.redaction.letters import LATIN, bare_view
 from gateway.redaction.spans import EntityType, Source, Span
 
@@ -11,7 +11,7 @@ _BASIC = "".join(sorted(one for one in LATIN if one < "\U00010000" and LATIN[one
 # Whatever may be a letter; the higher planes as a whole.
 _LETTERISH = f"A-Za-z{re.escape(_BASIC)}\U0001d400-\U0001d7cb\U0001f110-\U0001f1ff"
 _MAYBE = re.compile(
-    rf"[{_PROVINCES}](?=[{SEPARATOR_CLASS}（(【]{{0,3}}[{_LETTERISH}][^\u3400-\u9fff]{{0,8}}"
+    rf"[{_PROVINCES}](?=[{SEPARATOR_CLASS}（(【]{{0,3}}[{_LETTERISH}][^\u3400-\u9fff{BARRIER}]{{0,8}}"
     rf"(?:[{DIGIT_CLASS}{_LETTERISH}]|点|杠|然后|后面))"
 )
 _SIGNS = r"[^a-z0-9\u3400-\u9fff\ufdd0]{0,3}"
@@ -24,6 +24,7 @@ _PLAIN = re.compile(
     rf"[{_PROVINCES}][A-HJ-NP-Z](?=[A-Z]*[0-9][A-Z]*[0-9][A-Z]*[0-9])[A-HJ-NP-Z0-9]{{5,6}}"
     rf"(?=[，。；、！]?[\u3400-\u9fff])(?![，。；、！]?[学警港澳挂领試试超{basic_class(DIGITS)}])"
 )
+_PLATE_TYPE, _PATTERN = EntityType.PLATE, Source.PATTERN
 _LONGEST = 40
 _BODY = range(4, 7)
 _FEWEST_DIGITS = 3
@@ -31,14 +32,17 @@ _FEWEST_DIGITS = 3
 _NEVER_LETTERS = frozenset("oil")
 
 
-def find_plates(text: str) -> list[Span]:
-    """Province, letter, five or six more, of which three are digits."""
+def first_plate(text: str) -> re.Match[str] | None:
+    """Where the first plate may be. What is cut out of a text without one has none either."""
+    return _MAYBE.search(text)
+
+
+def find_plates(text: str, start: int = 0) -> list[Span]:
+    """Province, letter, five or six more, of which three are digits; from `start` on."""
     spans: list[Span] = []
-    if _MAYBE.search(text) is None:
-        return spans
-    for begin in _MAYBE.finditer(text):
+    for begin in _MAYBE.finditer(text, start):
         if plain := _PLAIN.match(text, begin.start()):
-            spans.append(Span(*plain.span(), EntityType.PLATE, 0.85, Source.PATTERN))
+            spans.append(Span(*plain.span(), _PLATE_TYPE, 0.85, _PATTERN))
             continue
         end = min(len(text), begin.end() + _LONGEST)
         view, places = bare_view(text, begin.end(), end)
@@ -54,9 +58,9 @@ def find_plates(text: str) -> list[Span]:
                 Span(
                     begin.start(),
                     places[plate.end() - 1] + 1,
-                    EntityType.PLATE,
+                    _PLATE_TYPE,
                     0.85,
-                    Source.PATTERN,
+                    _PATTERN,
                 )
             )
     return spans

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.redaction.digits import BARRIER
 from gateway.redaction.known import KnownValues, finder_for
 from gateway.redaction.render import Token, cut
-from gateway.redaction.spans import PLACEHOLDERS, EntityType, Span, resolve
+from gateway.redaction.spans import OWN_PLACEHOLDER, EntityType, Span, resolve
+from gateway.redaction.traces import ANY
 
 _ALL_TYPES = frozenset(EntityType)
-_OUR_OWN = re.compile("|".join(PLACEHOLDERS.values()))
+_OUR_OWN = re.compile(OWN_PLACEHOLDER)
 
 
 class Finder(Protocol):
@@ -19,6 +20,15 @@ class Finder(Protocol):
 
     def find(self, text: str) -> list[Span]:
         """Spans in order of place, none overlapping."""
+        ...
+
+
+@runtime_checkable
+class TracingFinder(Finder, Protocol):
+    """Tells what it saw of a text, and looks at pieces of the text in less time by it."""
+
+    def look(self, text: str, traces: int = ANY) -> tuple[list[Span], int]:
+        """What `find` gives and the text's traces; `traces` are of what it was cut out of."""
         ...
 
 
@@ -44,17 +54,22 @@ class Redactor:
     def __init__(self, finder: Finder, gate: Finder) -> None:
         self._finder = finder
         self._gate = gate
+        self._look = finder.look if isinstance(finder, TracingFinder) else None
+        self._look_again = gate.look if isinstance(gate, TracingFinder) else None
 
     def find(self, text: str, known: KnownValues | None = None) -> list[Span]:
         """Spans in order of place, none overlapping; code points of `text`."""
+        return self._find(text, known)[0]
+
+    def _find(self, text: str, known: KnownValues | None) -> tuple[list[Span], int]:
         if BARRIER in text:
             text = text.replace(BARRIER, " ")
-        spans = self._finder.find(text)
+        spans, traces = (self._finder.find(text), ANY) if self._look is None else self._look(text)
         if known:
             spans = resolve([*finder_for(known).find(text), *spans])
         if "〔" in text:
-            return _outside_placeholders(text, spans)
-        return spans
+            return _outside_placeholders(text, spans), traces
+        return spans, traces
 
     def redact(
         self,
@@ -65,11 +80,11 @@ class Redactor:
         token: Token | None = None,
     ) -> Redaction:
         """The text without what was found of these types; nothing at all if some of it is left."""
-        spans = self.find(text, known)
+        spans, traces = self._find(text, known)
         if types is not _ALL_TYPES:
             spans = [span for span in spans if span.type in types]
         left, redacted = cut(text, spans, token)
-        if self.is_clean(left, known, types=types):
+        if self.is_clean(left, known, types=types, traces=traces):
             return Redaction(redacted, tuple(spans), withheld=False)
         return Redaction("", tuple(spans), withheld=True)
 
@@ -79,9 +94,17 @@ class Redactor:
         known: KnownValues | None = None,
         *,
         types: Collection[EntityType] = _ALL_TYPES,
+        traces: int = ANY,
     ) -> bool:
-        """Whether neither a known value nor an identifier is in what was kept of a text."""
-        found = self._gate.find(remainder)
+        """Whether neither a known value nor an identifier is in what was kept of a text.
+
+        `traces` are the text's, where it was looked at before.
+        """
+        found = (
+            self._gate.find(remainder)
+            if self._look_again is None
+            else self._look_again(remainder, traces)[0]
+        )
         if known:
             found = [*found, *finder_for(known).find(remainder)]
         if not found:

@@ -42,17 +42,14 @@ def cut(text: str, spans: Iterable[Span], token: Token | None = None) -> tuple[s
     left: list[str] = []
     shown: list[str] = []
     last = 0
-    for span in spans:
-        start = span.start
-        if start < last or span.end <= start:
+    for start, end, kind, _score, _source in spans:
+        if start < last or end <= start:
             raise SpanMismatchError("spans overlap or are not in order")
         piece = text[last:start]
-        last = span.end
+        last = end
         left.append(piece)
-        shown += (
-            piece,
-            PLACEHOLDERS[span.type] if token is None else token(span.type, text[start:last]),
-        )
+        shown.append(piece)
+        shown.append(PLACEHOLDERS[kind] if token is None else token(kind, text[start:end]))
     if last > len(text):
         raise SpanMismatchError("a span ends beyond the text")
     left.append(text[last:])

@@ -29,6 +29,8 @@ _SUMS = re.compile(r"\.\d{1,2}\s*[元块万%]|\s*[万亿%％]")
 UNITS = frozenset("元块万年月天期次岁%")
 """The commonest units; is_quantity knows more."""
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
+# A member of an enumeration takes ten times as long to reach.
+_REFERENCE, _CHECKSUM, _PATTERN = Cue.REFERENCE, Source.CHECKSUM, Source.PATTERN
 NUMBER_CUES = frozenset({Cue.PHONE, Cue.ID, Cue.CARD, Cue.CHAT, Cue.ACCOUNT})
 
 
@@ -47,7 +49,7 @@ def find_plain(text: str, start: int, end: int) -> Span | None:
     length = end - start
     if length >= SHORTEST:
         verdict = judge(digits)
-        if verdict is not None:
+        if verdict is not None and not (verdict.firm and verdict.source is _CHECKSUM):
             verdict = _weigh(text, start, end, digits, verdict, is_whole=True)
         if verdict is not None:
             return Span(start, end, verdict.type, verdict.score, verdict.source)
@@ -62,7 +64,7 @@ def find_plain(text: str, start: int, end: int) -> Span | None:
 def _judge_by_words(text: str, start: int, end: int, digits: str) -> Verdict | None:
     """What the nearest word before that fits the length says; else one right behind."""
     for cue in reversed(cues_before(text, start)):
-        if cue is Cue.REFERENCE:
+        if cue is _REFERENCE:
             return None
         if verdict := judge_by_cue(digits, cue):
             return verdict
@@ -137,7 +139,7 @@ def _weigh(
     text: str, start: int, end: int, digits: str, verdict: Verdict, *, is_whole: bool
 ) -> Verdict | None:
     """The verdict, the one that the word before asks for, or None: it is an ordinary number."""
-    if verdict.source is Source.CHECKSUM and verdict.firm:
+    if verdict.source is _CHECKSUM and verdict.firm:
         return verdict
     is_glued = start > 0 and _ASCII_LETTER.match(text[start - 1]) is not None
     is_sum = _SUMS.match(text, end) is not None
@@ -146,12 +148,12 @@ def _weigh(
     cue = nearest_cue(text, start)
     if (
         is_sum
-        or cue is Cue.REFERENCE
+        or cue is _REFERENCE
         or (is_glued and cue is None and not verdict.firm)
         or (not is_whole and cue not in NUMBER_CUES and _is_list(text, start, end, verdict))
     ):
         return None
-    if verdict.source is Source.PATTERN and cue is not None and not verdict.firm:
+    if verdict.source is _PATTERN and cue is not None and not verdict.firm:
         return judge_by_cue(digits, cue) or verdict
     return verdict
 
@@ -171,7 +173,7 @@ def _find_inner(text: str, stretch: Stretch) -> Span | None:
     first, after = starts[0], starts[-1] + _MOBILE_LENGTH
     slack = max(first, len(stretch.digits) - after)
     is_spoken = is_han(text[stretch.places[first]]) or is_han(text[stretch.places[after - 1]])
-    if slack > _SLACK or not is_spoken or nearest_cue(text, stretch.places[0]) is Cue.REFERENCE:
+    if slack > _SLACK or not is_spoken or nearest_cue(text, stretch.places[0]) is _REFERENCE:
         return None
     return Span(
         stretch.places[first], stretch.end_of(after), EntityType.PHONE, 0.8, Source.PATTERN

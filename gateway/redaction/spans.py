@@ -23,6 +23,9 @@ class EntityType(StrEnum):
     USCC = "USCC"
     OTHER = "OTHER"
 
+    # Enum's own is written in Python, and every note asks for it several times.
+    __hash__ = str.__hash__
+
 
 PLACEHOLDERS: dict[EntityType, str] = {
     EntityType.PERSON: "〔姓名〕",
@@ -41,6 +44,10 @@ PLACEHOLDERS: dict[EntityType, str] = {
 """What stands in the place of a span unless a vendor gets pseudonyms."""
 
 
+OWN_PLACEHOLDER = rf"〔(?:{'|'.join(text[1:-1] for text in PLACEHOLDERS.values())})[0-9]{{0,3}}〕"
+"""An expression for any of them, with or without a number (`analysis/renditions.py`)."""
+
+
 class Source(StrEnum):
     """Why a span is believed, strongest first."""
 
@@ -49,6 +56,8 @@ class Source(StrEnum):
     PATTERN = "PATTERN"
     RULE = "RULE"
     NAME_MODEL = "NAME_MODEL"
+
+    __hash__ = str.__hash__
 
 
 class Span(NamedTuple):
@@ -75,15 +84,20 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
     winner stays covered under its own type: nothing that any finder saw is shown.
     """
     ordered = list(spans)
-    if len(ordered) < 2:  # noqa: PLR2004  # one cannot overlap
+    if _are_apart(ordered):
         return ordered
     ordered.sort(key=_PLACE)
+    return ordered if _are_apart(ordered) else _resolve_overlaps(ordered)
+
+
+def _are_apart(spans: list[Span]) -> bool:
+    """Whether they are in order and none overlaps another."""
     last = 0
-    for span in ordered:
-        if span.start < last:
-            return _resolve_overlaps(ordered)
-        last = span.end
-    return ordered
+    for start, end, _kind, _score, _source in spans:
+        if start < last:
+            return False
+        last = end
+    return True
 
 
 def _resolve_overlaps(spans: list[Span]) -> list[Span]:

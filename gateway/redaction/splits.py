@@ -1,7 +1,6 @@
 """A number that one word announces and others break up: 电话是一三八,你记一下,零零一三,…."""
 
 import re
-from bisect import bisect_left
 
 from gateway.redaction.context import Cue, has_unit_after, nearest_cue
 from gateway.redaction.digits import BARRIER, DIGIT_CLASS, read_digits
@@ -46,21 +45,25 @@ def _silence(idiom: re.Match[str]) -> str:
     return " " * len(idiom[0])
 
 
-def find_split(text: str, found: list[Span]) -> list[Span]:
-    """Numbers in parts within 80 characters after a word that announces one, where none is yet."""
+def first_announced(text: str) -> re.Match[str] | None:
+    """Where two parts first follow such a word. What is cut out of a text has no others."""
+    return _ANNOUNCED.search(text)
+
+
+def find_split(text: str, found: list[Span], start: int = 0) -> list[Span]:
+    """Numbers in parts within 80 characters after a word that announces one, where none is yet.
+
+    From `start` on.
+    """
     spans: list[Span] = []
-    if _ANNOUNCED.search(text) is None:
-        return spans
     last = 0
-    starts: list[int] | None = None
-    for announced in _ANNOUNCED.finditer(text):
+    starts = [span[0] for span in found]
+    for announced in _ANNOUNCED.finditer(text, start):
         place = announced.end()
         if place < last:
             continue
-        if starts is None:
-            starts = sorted([span.start for span in found])
-        nearest = bisect_left(starts, place)
-        if nearest < len(starts) and starts[nearest] <= place + _LONGEST_APPROACH:
+        nearest = place + _LONGEST_APPROACH
+        if any(place <= begin <= nearest for begin in starts):
             continue
         parts = _read_parts(text, place)
         if len(parts) > 1 and (span := _join(text, parts)):

@@ -13,7 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gateway.redaction.weights import Floats, half_width, open_session, read_verified, windows
+from gateway.redaction.weights import (
+    Floats,
+    half_width,
+    open_session,
+    read_verified,
+    shares_of,
+    windows,
+)
 
 PAIRS = 1 << 15
 """Slots of the table of character pairs."""
@@ -55,14 +62,14 @@ class Tagger:
         """Probabilities for each character of `text`; any text, of any length."""
         plain = text.translate(half_width())
         parts = [self._shares(plain[start:end]) for start, end in windows(plain, _WINDOW)]
-        table = np.concatenate(parts) if parts else np.zeros((0, _LABELS), np.float32)
+        table = np.concatenate(parts, axis=1) if parts else np.zeros((_LABELS, 0), np.float32)
         return TaggerMarks(
-            person=table[:, 1] + table[:, 2],
-            person_begins=table[:, 1],
-            address=table[:, 3],
-            place=table[:, 4],
-            organisation=table[:, 5] + table[:, 6],
-            organisation_begins=table[:, 5],
+            person=table[1] + table[2],
+            person_begins=table[1],
+            address=table[3],
+            place=table[4],
+            organisation=table[5] + table[6],
+            organisation_begins=table[5],
         )
 
     def _shares(self, text: str) -> Floats:
@@ -73,10 +80,7 @@ class Tagger:
             "before": before[None],
             "after": np.append(before[1:], np.int32(0))[None],
         }
-        scores = self._session.run(None, feeds)[0][0]
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: Floats = weights / weights.sum(axis=1, keepdims=True)
-        return shares
+        return shares_of(self._session.run(None, feeds)[0][0])
 
 
 def pair_slots(codes: npt.NDArray[np.uint32]) -> Ids:

@@ -19,7 +19,8 @@ _LAC_SHARE = 0.7
 _LAC_ORGANISATION = 0.5
 # Invented text is fuller of names than notes are: where the tagger stands alone, its odds are
 # lowered by this.
-_TOO_EAGER = np.float32(1)
+_TOO_EAGER = 1.0
+_LOWERED = np.exp(np.float32(_TOO_EAGER))
 _CERTAIN = 1e-6
 _SHORTEST = 2  # characters of what is left of a place
 
@@ -66,7 +67,8 @@ class NameTier:
         own = self._tagger.read(text)
         if self._lac is None:
             ones = np.ones(len(text), np.float32)
-            person = _chance(_odds(own.person) - _TOO_EAGER)
+            # The chance at odds that are lower by so much.
+            person = own.person / (own.person + (1 - own.person) * _LOWERED)
             return Reading(text, person, own.address, own.place, own.organisation, ones)
         lac = self._lac.read(text)
         return Reading(

@@ -58,6 +58,18 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def shares_of(scores: Floats) -> Floats:
+    """Probabilities, a row for each label, from scores with a row for each character.
+
+    Turned round, since numpy takes a third of the time for few long rows.
+    """
+    rows = np.ascontiguousarray(scores.T)
+    rows -= rows.max(axis=0)
+    np.exp(rows, out=rows)
+    rows /= rows.sum(axis=0)
+    return rows
+
+
 _SENTENCE_ENDS = frozenset("。！？!?\n;；")
 _CLAUSE_ENDS = frozenset("，,、 \t)）")
 

@@ -12,6 +12,7 @@ from gateway.errors import NotFoundError
 from gateway.identity.principal import StaffRole
 from gateway.masking.projection import compile_projection
 from gateway.masking.pseudonyms import PseudonymKey
+from gateway.release.note_explanation import NoteExplanation
 from keys.kek import KeyEncryptionKey
 from policies.fields import CatalogField, FieldCatalog, FieldClass, Level, Stage
 from policies.load import LoadedPolicy
@@ -45,6 +46,14 @@ class FieldExplanation:
     line: str | None
     reason: str | None
     result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseExplanation:
+    """A case under one policy: its fields, and its notes if it came with some."""
+
+    fields: list[FieldExplanation]
+    notes: NoteExplanation | None
 
 
 def read_assigned(

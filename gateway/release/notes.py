@@ -1,17 +1,18 @@
 """Notes at a release: cut by what was found when they arrived, or left out with a reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
 from audit.entry import EntryValue
 from gateway.analysis.errors import RenditionError
-from gateway.analysis.renditions import render
+from gateway.analysis.renditions import NUMBERS, Numbering, render
 from gateway.cases.notes import NoteKey, StoredNotes
 from gateway.cases.record import StoredCase
 from gateway.logs import logger
+from gateway.masking.pseudonyms import PseudonymKey
 from keys.errors import EnvelopeError
 from keys.kek import KeyEncryptionKey
 
@@ -58,13 +59,26 @@ def kept_in(cases: Iterable[StoredCase]) -> ReleasedNotes:
     return ReleasedNotes(dropped={NotesDropped.NOT_IN_SCOPE: count} if count else {})
 
 
+Numberer = Callable[[str], Numbering]
+"""From a case to the numbers of its values, by the contract's key: what `note_numberer` makes."""
+
+
+def note_numberer(pseudonyms: PseudonymKey) -> Numberer:
+    """The numbers of placeholders under one contract."""
+    return pseudonyms.numberer("note", NUMBERS)
+
+
 def cut_notes(
-    cases: Iterable[StoredCase], stored: Iterable[StoredNotes], kek: KeyEncryptionKey
+    cases: Iterable[StoredCase],
+    stored: Iterable[StoredNotes],
+    kek: KeyEncryptionKey,
+    *,
+    numberer: Numberer | None = None,
 ) -> ReleasedNotes:
     """The notes of those cases that came with some; `stored` are the ones that were found.
 
-    An older rendition serves while a newer one is being made. Whatever cannot be cut exactly as
-    it was scanned is withheld.
+    With `numberer` the placeholders have numbers. An older rendition serves while a newer one is
+    being made. Whatever cannot be cut exactly as it was scanned is withheld.
     """
     found = {notes.case_id: notes for notes in stored}
     texts: dict[UUID, str] = {}
@@ -74,7 +88,7 @@ def cut_notes(
         if not case.has_notes:
             continue
         notes = found.get(case.case_id)
-        cut = NotesDropped.NOT_ANALYSED if notes is None else _cut(notes, kek)
+        cut = NotesDropped.NOT_ANALYSED if notes is None else cut_note(notes, kek, numberer)
         if isinstance(cut, NotesDropped):
             dropped[cut] += 1
         else:
@@ -84,7 +98,10 @@ def cut_notes(
     return ReleasedNotes(texts, dropped, frozenset(recognizers))
 
 
-def _cut(notes: StoredNotes, kek: KeyEncryptionKey) -> str | NotesDropped:
+def cut_note(
+    notes: StoredNotes, kek: KeyEncryptionKey, numberer: Numberer | None = None
+) -> str | NotesDropped:
+    """What leaves of one case's notes, or why nothing does."""
     if notes.is_withheld:
         return NotesDropped.WITHHELD
     if notes.sealed_spans is None:
@@ -93,7 +110,9 @@ def _cut(notes: StoredNotes, kek: KeyEncryptionKey) -> str | NotesDropped:
     key = NoteKey(notes.case_id, notes.kek_id, notes.wrapped_key)
     try:
         text = key.open_text(notes.sealed_notes, kek)
-        return render(text, key.open_spans(notes.sealed_spans, kek))
+        packed = key.open_spans(notes.sealed_spans, kek)
+        numbering = None if numberer is None else numberer(notes.case_id.hex)
+        return render(text, packed, numbering)
     except (EnvelopeError, RenditionError) as error:
         logger().error("notes.withheld", error_type=type(error).__name__)
         return NotesDropped.WITHHELD

@@ -11,10 +11,20 @@ from gateway.identity.principal import VendorPrincipal
 from gateway.masking.places import place_of
 from gateway.masking.projection import Projection, compile_projection
 from gateway.masking.pseudonyms import PseudonymAlgorithm, PseudonymKey
+from gateway.release.notes import Numberer, note_numberer
 from keys.secret import Secret
 from policies.decide import AccessRequest, Deny, Permit, decide
 from policies.fields import FieldCatalog, Level, Stage
-from policies.limits import NO_LIMITS, SQL_KEYS, FreeText, HoldRule, Limits, RowConditions, RowKey
+from policies.limits import (
+    NO_LIMITS,
+    SQL_KEYS,
+    FreeText,
+    HoldRule,
+    Limits,
+    Placeholders,
+    RowConditions,
+    RowKey,
+)
 from policies.model import PolicyBundle
 
 DEFAULT_PURPOSE = "DEBT_COLLECTION_TEL"
@@ -29,7 +39,8 @@ class ReleaseProfile:
     `covers` tells of an open record whether the policy's conditions let it out at all; None where
     the database has looked at all of them. `pull_cases` is the day's quota, None without one.
     `free_text` is what may leave of notes. `limits` are the policy's own, `in_clear` the fields
-    that leave as they are.
+    that leave as they are; `numberer` gives the placeholders of notes their numbers, where the
+    policy wants some.
     """
 
     projection: Projection
@@ -40,6 +51,7 @@ class ReleaseProfile:
     free_text: FreeText = FreeText.NONE
     limits: Limits = NO_LIMITS
     in_clear: frozenset[str] = frozenset()
+    numberer: Numberer | None = None
 
 
 class ReleaseProfiles:
@@ -123,6 +135,9 @@ class ReleaseProfiles:
                 limits.free_text,
                 limits,
                 frozenset(rule.field for rule in permit.rules if rule.level is Level.CLEAR),
+                note_numberer(pseudonyms)
+                if limits.placeholders is Placeholders.NUMBERED
+                else None,
             )
             self._compiled[key] = profile
         return profile

@@ -233,7 +233,7 @@ class Release:
         if not wanted:
             return ReleasedNotes()
         stored = await self._note_reader.notes(principal.vendor_id, principal.contract_id, wanted)
-        notes = cut_notes(cases, stored, self._kek)
+        notes = cut_notes(cases, stored, self._kek, numberer=profile.numberer)
         for case, item in zip(cases, items, strict=True):
             text = notes.texts.get(case.case_id)
             if text is not None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,28 +79,30 @@ class Analysis:
         with self.connection() as connection:
             return retry_failed(connection)
 
-    def worker(self, connection: psycopg.Connection) -> AnalysisWorker:
-        """Loads rules and models: seconds, and some hundred megabytes.
+    @contextmanager
+    def worker(self, connection: psycopg.Connection) -> Iterator[AnalysisWorker]:
+        """Starts a process that loads rules and models: seconds, and some hundred megabytes.
 
         Raises:
             ConfigurationError: a model is not installed or not the one that was tested.
         """
         # Only where notes are analysed: the watcher and the other commands stay small.
+        from gateway.analysis.isolation import IsolatedAnalyser, reading_command  # noqa: PLC0415
         from gateway.analysis.known import CaseValues  # noqa: PLC0415
         from gateway.installation import kek_keys  # noqa: PLC0415
-        from gateway.redaction.engine import build_engine  # noqa: PLC0415
-        from gateway.redaction.tier import NameModels  # noqa: PLC0415
         from keys.kek import KeyRing  # noqa: PLC0415
 
         settings = self.database.settings
-        return AnalysisWorker(
-            connection,
-            analyser=build_engine(models=NameModels(settings.analysis.models)),
-            digest=self.digest,
-            kek=lambda: KeyRing(kek_keys(settings)),
-            values=CaseValues(load_field_catalog()),
-            clock=self.clock,
-        )
+        with closing(IsolatedAnalyser(reading_command(settings.analysis.models))) as analyser:
+            analyser.start()
+            yield AnalysisWorker(
+                connection,
+                analyser=analyser,
+                digest=self.digest,
+                kek=lambda: KeyRing(kek_keys(settings)),
+                values=CaseValues(load_field_catalog()),
+                clock=self.clock,
+            )
 
     def analyse_waiting(self, progress: Progress) -> AnalysisRun:
         """Works in this process until nothing waits; loads models only if something does.
@@ -113,7 +115,8 @@ class Analysis:
         with self.connection() as connection:
             if not self.is_work(connection, scope):
                 return AnalysisRun()
-            return self.worker(connection).run(scope.vendors(connection), progress=progress)
+            with self.worker(connection) as worker:
+                return worker.run(scope.vendors(connection), progress=progress)
 
 
 def run_analyser(config: Path, owner_url: str) -> None:
@@ -139,22 +142,32 @@ def _analyse_until_quiet(analysis: Analysis, stopping: threading.Event) -> None:
     with analysis.connection() as connection:
         if not analysis.is_work(connection, scope):
             return
-        worker = analysis.worker(connection)
-        seconds = analysis.clock.monotonic
-        quiet_since = seconds()
-        while not stopping.is_set():
-            until = seconds() + _RUN_SECONDS
-            run = worker.run(
-                scope.vendors(connection),
-                is_stopping=functools.partial(_is_over, stopping, seconds, until),
-            )
-            if run.seen:
-                logger().info("analysis.done", count=run.seen)
-                quiet_since = seconds()
-            elif seconds() - quiet_since > QUIET_SECONDS:
-                return
-            else:
-                stopping.wait(_IDLE_SECONDS)
+        with analysis.worker(connection) as worker:
+            _work_until_quiet(analysis, scope, connection, worker, stopping)
+
+
+def _work_until_quiet(
+    analysis: Analysis,
+    scope: AnalysisScope,
+    connection: psycopg.Connection,
+    worker: AnalysisWorker,
+    stopping: threading.Event,
+) -> None:
+    seconds = analysis.clock.monotonic
+    quiet_since = seconds()
+    while not stopping.is_set():
+        until = seconds() + _RUN_SECONDS
+        run = worker.run(
+            scope.vendors(connection),
+            is_stopping=functools.partial(_is_over, stopping, seconds, until),
+        )
+        if run.seen:
+            logger().info("analysis.done", count=run.seen)
+            quiet_since = seconds()
+        elif seconds() - quiet_since > QUIET_SECONDS:
+            return
+        else:
+            stopping.wait(_IDLE_SECONDS)
 
 
 def _is_over(stopping: threading.Event, seconds: Callable[[], float], until: float) -> bool:

@@ -31,6 +31,7 @@ from tests.bench.revocation import Revocation
 from tests.bench.search import Search
 from tests.bench.stand import ROOT, Stand
 from tests.bench.tokens import Handshakes, Identifying, Tokens
+from tests.bench.tracing import Tracing
 from tests.bench.upload import Uploading
 from tests.bench.verifying import Verifying
 
@@ -59,6 +60,7 @@ _ROWS: tuple[Row, ...] = (
     AskingPermits(),
     SimulatingPack(),
     Recomputation(),
+    Tracing(),
 )
 _TABLE_WIDTH = 110
 
@@ -68,7 +70,9 @@ def main() -> None:
     options = _parse()
     # Ended from outside, too, a run stops its server and removes its directory.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
-    chosen = [row for row in _ROWS if not options.only or row.name in options.only]
+    named = [row for row in _ROWS if not options.only or row.name in options.only]
+    skipped = {row.name: why for row in named if (why := getattr(row, "skipped", None))}
+    chosen = [row for row in named if row.name not in skipped]
     err = Console(stderr=True)
     out = Console(width=max(_TABLE_WIDTH, err.width))  # whole figures, in a narrow log as well
     directory = Path(tempfile.mkdtemp(prefix="casegate-bench-", dir=options.directory))
@@ -93,6 +97,8 @@ def main() -> None:
     ]
     flushes.append(measure_flush(directory))
     print_table(out, results, flushes)
+    for name, why in skipped.items():
+        out.print(f"{name}: skipped, {why}", soft_wrap=True)
     settings = {key: value for key, value in vars(options).items() if key != "directory"}
     settings["processors"] = os.cpu_count()
     path = write_figures(ROOT / "var" / "bench", stand.now(), results, flushes, settings)

@@ -1,11 +1,10 @@
 """Row: call records taken in, checked and durable, against COPY of them into a bare table."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from itertools import count
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
@@ -18,17 +17,18 @@ from gateway.identity.principal import VendorPrincipal
 from gateway.installation import kek_keys, policies_directory, read_key
 from gateway.intake.batches_desk import RecordDesk
 from gateway.intake.batches_spool import Spool
-from gateway.intake.batches_worker import IntakeWorker
 from gateway.intake.parsing import Content, Form
 from gateway.intake.records_rules import intake_rules
-from gateway.office import Office
 from keys.kek import KeyRing
 from policies.parameters import read_parameters
 from tests.bench.harness import Sample, Target, middle
-from tests.bench.stand import Stand
+from tests.bench.stand import Stand, start
+from tests.installation import Installation
 
 _VENDOR, _CONTRACT = "alpha", "alpha-2026"
-_WORKERS = 2
+_LARGE = 2
+_PATIENCE_SECONDS = 300.0
+_LOOK_SECONDS = 0.01
 _AGENT, _SCRIPT, _CALLER = "bench-001", "bench", "+8657188000001"
 _BARE = "CREATE TABLE bare_call (LIKE casegate.call_record)"
 _PERMITS = """
@@ -44,6 +44,7 @@ SELECT gen_random_uuid(), a.vendor_id, a.contract_id, %(thumbprint)s, a.case_id,
  WHERE a.vendor_id = %(vendor)s AND a.status = 'assigned' LIMIT %(wanted)s
 RETURNING contact_id, case_ref
 """
+_WAITING = "SELECT FROM casegate.record_batch_part WHERE done_at IS NULL LIMIT 1"
 _DEBTORS = """
 INSERT INTO casegate.debtor (person_mac, version)
 SELECT DISTINCT person_mac, 1 FROM casegate.case_record ON CONFLICT DO NOTHING
@@ -53,8 +54,9 @@ SELECT DISTINCT person_mac, 1 FROM casegate.case_record ON CONFLICT DO NOTHING
 class Intake:
     """All checks, sealed summaries, permits recorded, an entry a part; the peer keeps text.
 
-    The figure is of batches of 10,000, which are answered when they are durable and done by two
-    workers beside each other; small batches are done when they are answered.
+    The figure is of two batches of 10,000, from the first byte in until the last record is kept:
+    they are answered when they are durable, and done by the processes of the intake.
+    Small batches are done when they are answered.
     """
 
     name = "intake"
@@ -62,10 +64,8 @@ class Intake:
     target = Target(0.05, of_ratio=True, wanted=0.1)
     has_warmup = True
 
-    _office: Office
     _clock: Clock
     _desk: RecordDesk
-    _worker: IntakeWorker
     _owner: psycopg.Connection
     _rows: int
     _calls: Iterator[int]
@@ -74,7 +74,7 @@ class Intake:
 
     @contextmanager
     def open(self, stand: Stand) -> Iterator[None]:
-        self._office = office = stand.installation.office()
+        office = stand.installation.office()
         self._clock = office.clock
         self._rows = 2_000 if stand.quick else 10_000
         self._cases = stand.cases
@@ -98,7 +98,6 @@ class Intake:
                 )
             )
             self._desk = RecordDesk(pool.connection, self._clock, rules)
-            self._worker = office.intake_worker()
             row = self._owner.execute(
                 "SELECT thumbprint FROM casegate.credential WHERE vendor_id = %s LIMIT 1",
                 (_VENDOR,),
@@ -109,16 +108,17 @@ class Intake:
             self._owner.execute(_DEBTORS)
             self._owner.execute(_BARE)
             self._owner.execute("ANALYZE")  # as any database has been that is an hour old
+            stack.enter_context(_takers(stand.installation))
             yield
             self._owner.execute("DROP TABLE bare_call")
 
     def ours(self) -> Sample:
-        large = [self._batch(self._rows) for _worker in range(_WORKERS)]
+        large = [self._batch(self._rows) for _batch in range(_LARGE)]
         seconds = self._timed(large)
         hundreds = self._timed([self._batch(100) for _batch in range(20)])
         ones = self._timed([self._batch(1) for _batch in range(100)])
         return Sample(
-            _WORKERS * self._rows / seconds, (), {"of_100": 2_000 / hundreds, "of_1": 100 / ones}
+            _LARGE * self._rows / seconds, (), {"of_100": 2_000 / hundreds, "of_1": 100 / ones}
         )
 
     def peer(self) -> Sample:
@@ -126,7 +126,7 @@ class Intake:
         with self._owner.cursor() as cursor:
             with cursor.copy(
                 "COPY (SELECT * FROM casegate.call_record ORDER BY received_at DESC"  # noqa: S608  # a count
-                f" LIMIT {_WORKERS * self._rows:d}) TO STDOUT"
+                f" LIMIT {_LARGE * self._rows:d}) TO STDOUT"
             ) as copy:
                 text = b"".join(bytes(block) for block in copy)
             begin = monotonic()
@@ -134,7 +134,7 @@ class Intake:
                 copy.write(text)
             elapsed = monotonic() - begin
             cursor.execute("TRUNCATE bare_call")
-        return Sample(_WORKERS * self._rows / elapsed)
+        return Sample(_LARGE * self._rows / elapsed)
 
     def figure(self, samples: Sequence[Sample]) -> float:
         return middle(samples)
@@ -147,7 +147,7 @@ class Intake:
         return (
             f"batches of {self._rows:,} NDJSON rows, every second with an amount to compare, every"
             f" third with a summary to seal; in batches of 100 {hundreds:,.0f}, one at a time"
-            f" {ones:,.0f} records/s, durable when answered; the peer is {_WORKERS * self._rows:,}"
+            f" {ones:,.0f} records/s, durable when answered; the peer is {_LARGE * self._rows:,}"
             " rows in one COPY, without an index"
         )
 
@@ -163,21 +163,16 @@ class Intake:
             accepted += int(answer.document["accepted"])
             if not answer.is_done:
                 waiting.append(answer.batch_id)
-        if waiting:
-            threads = [threading.Thread(target=self._work) for _worker in range(_WORKERS)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        while waiting and self._is_at_work():
+            assert monotonic() - begin < _PATIENCE_SECONDS
+            sleep(_LOOK_SECONDS)
         elapsed = monotonic() - begin
         accepted += sum(map(self._accepted, waiting))
         assert accepted == sum(body.count(b"\n") for body in bodies), accepted
         return elapsed
 
-    def _work(self) -> None:
-        with self._office.connection() as connection:
-            while self._worker.take_part(connection):
-                pass
+    def _is_at_work(self) -> bool:
+        return self._owner.execute(_WAITING).fetchone() is not None
 
     def _accepted(self, batch_id: UUID) -> int:
         answer = self._desk.status(self._principal, batch_id, page=0)
@@ -203,6 +198,18 @@ class Intake:
             orjson.dumps(_record(next(self._calls), permit, ref, at)) + b"\n"
             for permit, ref in found
         )
+
+
+@contextmanager
+def _takers(installation: Installation) -> Iterator[None]:
+    """The processes that do large batches; ended afterwards."""
+    url = {"CASEGATE_OWNER_URL": installation.database().owner_url}
+    taker = start("taker", str(installation.config), environment=url)
+    try:
+        taker.hear()
+        yield
+    finally:
+        taker.end()
 
 
 def _record(number: int, permit: UUID, case_ref: str, at: datetime) -> dict[str, Any]:

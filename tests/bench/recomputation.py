@@ -8,14 +8,18 @@ from typing import Any
 
 import psycopg
 
-from gateway.reports.periods import ReportKind, period_of
+from gateway.reports.periods import ReportKind, due_times, period_of
+from gateway.reports.punctuality import count_punctual
 from gateway.reports.store import count_period
 from policies.contact.results import load_results
+from policies.parameters import PARAMETERS
 from tests.bench.harness import Sample, Target
 from tests.bench.stand import Stand
 
 _MILLION, _QUICK = 1_000_000, 50_000
 _FIRST = date(2026, 5, 1)
+_NAMED = ("alpha", "alpha-2026")
+_DUE = due_times({name: each.default for name, each in PARAMETERS.items()})
 # Of seven calls three are talks with a recording; half of the calls are to the same cases.
 _RECORDS = """
 INSERT INTO casegate.call_record (vendor_id, contract_id, call_id, permit_id, case_id, agent_ref,
@@ -75,13 +79,14 @@ class Recomputation:
         month = period_of(_FIRST, ReportKind.MONTHLY)
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
             begin = monotonic()
+            term = (month.begins - timedelta(days=100), month.ends)
             self._counted = count_period(
                 connection,
-                "alpha",
-                "alpha-2026",
+                *_NAMED,
                 month,
                 results=load_results(),
                 grace=timedelta(minutes=30),
+                punctual=count_punctual(connection, _NAMED, term, month, _DUE),
             )
             seconds = monotonic() - begin
         assert self._counted["dial_attempts"] == self._count

@@ -102,6 +102,17 @@ def test_a_policy_wider_than_its_contract_is_refused_with_both_places(
     assert "contracts/gamma-2026.yaml" in error.reason
 
 
+def test_numbers_in_notes_that_were_not_signed_are_refused(tmp_path: Path) -> None:
+    notes = "free_text: redacted\n"
+    policy = (POLICY + INSIDE).replace("quotas:", f"{notes}placeholders: numbered\nquotas:")
+
+    error = _refusal(
+        tmp_path, policy=policy, contract=CONTRACT.replace("free_text: codes\n", notes)
+    )
+
+    assert "Notes tell more" in error.reason
+
+
 def test_a_field_wider_than_the_contract_is_refused_even_when_a_profile_lends_it(
     tmp_path: Path,
 ) -> None:

@@ -14,12 +14,22 @@ from policies.difference import Direction, is_wider, policy_changes
 from policies.documents import parse_document
 from policies.errors import ParametersUnsetError, PolicyFileError
 from policies.fields import Stage, load_field_catalog
-from policies.limits import FreeText, HoldRule, NumberHandling, Quotas, RowConditions, RowKey
+from policies.limits import (
+    FreeText,
+    HoldRule,
+    NumberHandling,
+    Placeholders,
+    Quotas,
+    RowConditions,
+    RowKey,
+)
 from policies.load import load_packaged_bundle, load_policy, packaged_directory
 from policies.parameters import PARAMETERS, parameters_of, read_parameters, verify_decided
 from policies.schema import allowed_words, policy_schema
 from policies.sentences import sentences_of
 
+REDACTED = "free_text: redacted"
+NUMBERED = f"{REDACTED}\nplaceholders: numbered"
 GOOD = """\
 policy: alpha-2026
 vendor: alpha
@@ -188,6 +198,8 @@ def test_a_policy_can_be_read_as_sentences() -> None:
         ("2000", "2001", "pull_cases_per_day", Direction.WIDER),
         ("pull_cases_per_day: 2000, ", "", "pull_cases_per_day", Direction.WIDER),
         ("codes", "none", "free_text", Direction.NARROWER),
+        ("free_text: codes", REDACTED, "free_text", Direction.WIDER),
+        ("free_text: codes", NUMBERED, "placeholders", Direction.WIDER),
         ("[DEBT_COLLECTION_TEL]", "[DEBT_COLLECTION_TEL, X]", "purposes", Direction.WIDER),
         ("M1, M2", "M1", "rows", Direction.OTHER),
     ],
@@ -212,3 +224,22 @@ def test_a_first_policy_is_wider_and_no_policy_narrower() -> None:
     assert is_wider(None, alpha, load_field_catalog())
     assert not is_wider(alpha, None, load_field_catalog())
     assert not policy_changes(alpha, alpha, load_field_catalog())
+
+
+def test_placeholders_are_plain_unless_a_policy_says_numbered() -> None:
+    plain = load_policy(GOOD.replace("free_text: codes", REDACTED).encode(), "alpha.yaml")
+    said = load_policy(
+        GOOD.replace("free_text: codes", f"{REDACTED}\nplaceholders: plain").encode(), "alpha.yaml"
+    )
+    numbered = load_policy(GOOD.replace("free_text: codes", NUMBERED).encode(), "alpha.yaml")
+
+    assert plain.limits.placeholders is Placeholders.PLAIN
+    assert plain.digest == said.digest != numbered.digest
+    assert "FREE TEXT redacted WITH NUMBERS" in list(sentences_of(numbered))
+
+
+def test_numbered_placeholders_without_notes_are_refused() -> None:
+    text = GOOD.replace("free_text: codes", "free_text: codes\nplaceholders: numbered")
+
+    with pytest.raises(PolicyFileError, match="no note leaves"):
+        load_policy(text.encode(), "alpha.yaml")

@@ -124,6 +124,24 @@ def test_alpha_receives_every_note_that_was_looked_at(noted: Installation) -> No
     assert entry.fields["recognizers"] == [status["recognizers"]]
 
 
+def test_staff_are_shown_what_leaves_of_a_note_as_far_as_their_role_goes(
+    noted: Installation,
+) -> None:
+    items, _entry = pulled(noted, "alpha")
+    item = next(item for item in items if "〔" in item.get("redacted_notes", ""))
+    asked = ("policy", "explain", "--vendor", "alpha", "--case", str(item["case_ref"]), "--json")
+
+    shown = {
+        role: orjson.loads(noted.run(*asked, "--role", role).stdout)["notes"]
+        for role in ("compliance", "auditor")
+    }
+
+    assert shown["compliance"]["result"] == item["redacted_notes"]
+    assert shown["compliance"]["outcome"] == "released"
+    assert re.fullmatch(r"(?:\*\*\*|〔[^〔〕]+〕)+", shown["auditor"]["result"])
+    assert sum(shown["auditor"]["found"].values()) == shown["auditor"]["result"].count("〔")
+
+
 def test_no_value_of_the_lenders_file_is_in_a_released_note(noted: Installation) -> None:
     items, _entry = pulled(noted, "alpha")
     truth = noted.truth()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.redaction.english import PACKAGE, EnglishFinder, load_english
-from gateway.redaction.spans import EntityType
+from gateway.redaction.spans import EntityType, Span
 from gateway.redaction.wordpiece import WordPieces
 
 _VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\njose\nun\n##know\n##n\n,\n中"
@@ -52,3 +52,22 @@ def test_persons_and_addresses_in_an_english_note_are_found(finder: EnglishFinde
 
 def test_latin_fragments_in_a_chinese_note_are_not_english(finder: EnglishFinder) -> None:
     assert finder.find("客户用的是APP，微信号ab12，ETC卡") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "邮箱zhang.san@qq.com，13800138000",
+        "见www.example.com/a.html, 已发",
+        "a_b@mail.example.cn 2026",
+    ],
+)
+def test_an_address_of_the_internet_alone_is_not_given_to_the_model(
+    finder: EnglishFinder, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    def read(*_window: object) -> list[Span]:
+        pytest.fail("the model was asked")
+
+    monkeypatch.setattr(finder, "_window", read)
+
+    assert finder.find(text) == []

@@ -10,7 +10,7 @@ from gateway.redaction.errors import SpanMismatchError
 from gateway.redaction.identifiers import IdentifierFinder
 from gateway.redaction.known import KnownValues
 from gateway.redaction.redactor import Redactor
-from gateway.redaction.render import render
+from gateway.redaction.render import cut, render
 from gateway.redaction.spans import PLACEHOLDERS, EntityType, Source, Span
 from tests.bench.notes import make_notes
 from tests.gateway.redaction.number_spelling import FORMS, mobile
@@ -118,3 +118,103 @@ def test_spans_that_do_not_fit_are_refused(edges: list[tuple[int, int]]) -> None
 
     with pytest.raises(SpanMismatchError):
         render("12345", spans)
+
+
+# What each rarer finder needs, beside what it must not be misled by.
+TELLING = st.lists(
+    st.one_of(
+        st.sampled_from(
+            (
+                "京A",
+                "B12345",
+                "苏A然后",
+                "zhang88@qq.com",
+                "，163邮箱",
+                "艾特",
+                "com",
+                "qq",
+                "妖伞吧",
+                "三十八",
+                "yao san ba",
+                "three eight",
+                "电话",
+                "手机是138",
+                "然后",
+                "0013",
+                "8000",
+                "00083100831",
+                "倒着念",
+                "从后面往前",
+                "backwards",
+                "微信",
+                "13800138000",
+                "11010119900307",
+                "密码",
+                "一",
+                "x",
+                "〔电话〕",
+                "。",
+                " ",
+                "-",
+            )
+        ),
+        ODD,
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(TELLING, st.data())
+@settings(max_examples=600)
+def test_a_second_look_that_knows_of_the_first_finds_the_same(
+    text: str, data: st.DataObject
+) -> None:
+    text = text.replace(BARRIER, " ")
+    places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    cuts = [
+        Span(start, end, EntityType.OTHER, 1.0, Source.PATTERN)
+        for start, end in zip(places[::2], places[1::2], strict=False)
+        if start < end
+    ]
+    left, _shown = cut(text, [one for one in cuts if one.end > one.start])
+
+    traces = IDENTIFIERS.look(text)[1]
+
+    assert IDENTIFIERS.look(left, traces)[0] == IDENTIFIERS.find(left)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "妖伞吧灵灵妖伞吧灵灵灵",
+        "开京A12345来",
+        "发到zhang88，163邮箱",
+        "yao san ba ling ling yao san ba ling ling ling",
+        "手机是138你记一下0013再说8000",
+        "00083100831倒着念",
+    ],
+)
+def test_a_second_look_finds_what_was_left_whichever_finder_it_takes(hidden: str) -> None:
+    text = f"{hidden}。13900139000"
+    cuts = [Span(len(hidden), len(text), EntityType.PHONE, 1.0, Source.PATTERN)]
+    left, _shown = cut(text, cuts)
+
+    found = IDENTIFIERS.look(left, IDENTIFIERS.look(text)[1])[0]
+
+    assert found == IDENTIFIERS.find(left) != []
+
+
+def test_a_second_look_without_traces_looks_for_everything() -> None:
+    class Blind:
+        def find(self, text: str) -> list[Span]:
+            del text
+            return []
+
+    for hidden in (
+        "妖伞吧灵灵妖伞吧灵灵灵",
+        "开京A12345来",
+        "写到zhang88@qq.com",
+        "00083100831倒着念",
+    ):
+        assert IDENTIFIERS.find(hidden)
+        assert Redactor(Blind(), IDENTIFIERS).redact(hidden).withheld

@@ -1,8 +1,10 @@
 """Notes at a release, on a real database: cut, or left out with a reason that the entry tells."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 import pytest
@@ -11,14 +13,22 @@ from audit.entry import EntryValue, EventType
 from audit.log import Receipt
 from gateway.cases.notes import PostgresNoteReader
 from gateway.cases.reader import PostgresCaseReader
-from gateway.identity.principal import VendorPrincipal
+from gateway.identity.principal import StaffRole, VendorPrincipal
+from gateway.masking.pseudonyms import PseudonymKey
 from gateway.release.cursor import CursorCipher
+from gateway.release.note_explanation import (
+    RELEASED,
+    NoteExplanation,
+    explain_notes,
+    read_notes,
+)
+from gateway.release.notes import note_numberer
 from gateway.release.profiles import DEFAULT_PURPOSE, ReleaseProfiles
 from gateway.release.release import AccessContext, Release
 from gateway.store.database import connection_pool
 from keys.secret import Secret
 from policies.fields import load_field_catalog
-from policies.load import bundle_of, load_policy
+from policies.load import LoadedPolicy, bundle_of, load_policy
 from tests.gateway.analysis.notes_desk import (
     FIRST,
     SECOND,
@@ -31,6 +41,7 @@ from tests.gateway.analysis.notes_desk import (
 )
 from tests.gateway.store.lender import START, Lender, SetClock
 
+NUMBERED = "redacted\nplaceholders: numbered"
 POLICY = """
 policy: alpha-2026
 vendor: alpha
@@ -232,3 +243,101 @@ def test_spans_of_another_case_are_of_no_use(lender: Lender) -> None:
 
     assert got.notes == [None, None]
     assert got.entry["notes_dropped"] == {"withheld": 2}
+
+
+def test_numbered_placeholders_are_stable_in_a_case_and_others_in_the_next(
+    lender: Lender,
+) -> None:
+    noted(lender, ["秘密来电，秘密勿扰", "秘密来电"])
+    analyse(lender)
+
+    first, second = pull(lender, NUMBERED).notes
+    again, _second = pull(lender, NUMBERED).notes
+
+    assert first is not None
+    assert second is not None
+    numbers = re.findall("〔姓名([0-9]+)〕", first)
+    assert len(numbers) == 2
+    assert len(set(numbers)) == 1
+    assert first == again
+    assert second != f"〔姓名{numbers[0]}〕来电"
+
+
+def test_another_contract_has_other_numbers() -> None:
+    numberers = [
+        note_numberer(PseudonymKey.derive(bytes(range(32)), vendor=vendor, contract=contract))
+        for vendor, contract in (("alpha", "a-1"), ("alpha", "a-2"), ("beta", "b-1"))
+    ]
+
+    told = [
+        [numberer(UUID(int=1).hex)(f"PERSON{name}") for name in ("王芳", "王强", "李丽")]
+        for numberer in numberers
+    ]
+
+    assert len(set(map(tuple, told))) == 3
+    assert all(1 <= number <= 999 for numbers in told for number in numbers)
+
+
+def explained(lender: Lender, word: str, role: StaffRole) -> list[NoteExplanation]:
+    """What staff of a role are told of each case's notes under a policy with this rule."""
+    text = POLICY.format(word=word)
+    loaded = LoadedPolicy(load_policy(text.encode(), "alpha.yaml"), {}, "alpha.yaml", text, {})
+    pseudonyms = PseudonymKey.derive(bytes(32), vendor="alpha", contract="alpha-2026")
+    with lender.role() as connection:
+        stored = [
+            read_notes(connection, row[0])
+            for row in connection.execute("SELECT case_id FROM casegate.case_note ORDER BY place")
+        ]
+    return [
+        explain_notes(notes, loaded, kek=ring(lender), pseudonyms=pseudonyms, role=role)
+        for notes in stored
+        if notes is not None
+    ]
+
+
+def test_staff_who_decide_on_scopes_see_what_the_vendor_receives_and_others_its_shape(
+    lender: Lender,
+) -> None:
+    noted(lender, ["称秘密来电，秘密勿扰", "无人接听"])
+    analyse(lender)
+
+    whole, plain = explained(lender, "redacted", StaffRole.COMPLIANCE)
+    shape, _plain = explained(lender, "redacted", StaffRole.AUDITOR)
+    (numbered, _), (received, _) = (
+        explained(lender, NUMBERED, StaffRole.COMPLIANCE),
+        pull(lender, NUMBERED).notes,
+    )
+
+    assert whole == NoteExplanation(
+        "free_text redacted",
+        "alpha.yaml, line 7",
+        RELEASED,
+        FIRST,
+        {"PERSON": 2},
+        "称〔姓名〕来电，〔姓名〕勿扰",
+    )
+    assert (plain.found, plain.result) == ({}, "无人接听")
+    assert shape.result == "***〔姓名〕***〔姓名〕***"
+    assert numbered.rule == "free_text redacted, numbered placeholders"
+    assert numbered.result == received
+
+
+def test_staff_are_told_why_notes_stay_in(lender: Lender) -> None:
+    noted(lender, ["秘密", "不可示人", "出错"])
+    analyse(lender)
+    noted(lender, ["还没有看过"], first=30)
+
+    redacted = explained(lender, "redacted", StaffRole.COMPLIANCE)
+    kept_in = explained(lender, "none", StaffRole.COMPLIANCE)
+
+    assert sorted(one.outcome for one in redacted) == [
+        *("failed", "not_analysed", "released", "withheld"),
+    ]
+    assert [one.result for one in redacted].count(None) == 3
+    assert {(one.outcome, one.result) for one in kept_in} == {("not_in_scope", None)}
+    assert {"PERSON": 1} in [one.found for one in kept_in]
+
+
+def test_a_case_without_notes_has_none_to_explain(lender: Lender) -> None:
+    with lender.role() as connection:
+        assert read_notes(connection, UUID(int=0)) is None

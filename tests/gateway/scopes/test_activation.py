@@ -321,6 +321,7 @@ def test_the_company_api_explains_compares_and_replays(
 
     fields = {each["field"]: each for each in explained.json()["fields"]}
     assert fields["full_name"]["rule"] == "partial name"
+    assert "notes" in explained.json()
     assert str(case["full_name"]) not in explained.text
     assert {"what": "bulk full_name", "before": "partial name", "after": "drop"}.items() <= (
         compared.json()["items"][0].items()
