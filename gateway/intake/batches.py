@@ -17,10 +17,12 @@ from gateway.intake.checks import (
     balance_at,
     check_record,
 )
-from gateway.intake.records import CallRecord, RecordRefusedError, read_record
+from gateway.intake.records import CallRecord, RecordRefusedError
 from gateway.intake.records_codes import VendorCodes
+from gateway.intake.records_reading import Call, read_record
+from gateway.intake.records_rows import KeptRecord
 from gateway.intake.records_seal import RecordSeal
-from gateway.intake.records_store import CaseFacts, KeptRecord, KnownCall, Owner, RecordStore
+from gateway.intake.records_store import CaseFacts, KnownCall, Owner, RecordStore
 from policies.contact.results import ResultCode
 
 _MAX_LOGGED_CASES = 500
@@ -74,12 +76,12 @@ class PartOutcome:
 class _Picture:
     """What the rows of one part are held against; it follows what the part itself keeps."""
 
-    permits: dict[UUID, PermitFacts]
+    permits: dict[str, PermitFacts]
     cases: dict[str, CaseFacts]
     known: dict[str, KnownCall]
     balances: dict[str, tuple[int | None, Sequence[Sequence[Any]]]]
     terms: Mapping[tuple[str, int], Sequence[str]]
-    used: set[UUID] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
 
 
@@ -99,36 +101,34 @@ class PartIntake:
             ContendedError: what was seen has changed meanwhile; roll back and take it again.
         """
         outcome = PartOutcome()
-        records: list[tuple[int, CallRecord]] = []
+        calls: list[tuple[int, Call]] = []
         for index, line in enumerate(lines, start=first):
             try:
-                records.append((index, read_record(line)))
+                calls.append((index, read_record(line)))
             except RecordRefusedError as refused:
                 outcome.refuse(index, refused, refused.call_id)
-        picture = self._picture(store, [record for _index, record in records])
+        picture = self._picture(store, [call for _index, call in calls])
         words = self.rules.codes.of(self.owner.vendor_id)
-        for index, record in records:
+        for index, call in calls:
             try:
-                self._look(record, words.get(record.result_code), picture, outcome, index)
+                self._look(call, words.get(call.record.result_code), picture, outcome, index)
             except RecordRefusedError as refused:
                 is_shown = refused.field != "call_id" or refused.code != "PII_IN_PAYLOAD"
-                outcome.refuse(index, refused, record.call_id if is_shown else None)
-        outcome.rows.sort(key=lambda row: int(row["index"]))
+                outcome.refuse(index, refused, call.record.call_id if is_shown else None)
+        if outcome.counts["rejected"]:  # what could not even be read was refused before the rest
+            outcome.rows.sort(key=lambda row: int(row["index"]))
         store.keep(outcome.kept, self.batch_id, self.at)
         self._follow(store, outcome)
         store.find(outcome.faults, self.at)
         return outcome
 
-    def _picture(self, store: RecordStore, records: Sequence[CallRecord]) -> _Picture:
-        permits = store.permits({one.permit_id for one in records if one.permit_id is not None})
-        without = {one.case_ref for one in records if one.permit_id is None}
-        named = {one.call_id for one in records}
-        named |= {one.supersedes_call_id for one in records if one.supersedes_call_id is not None}
-        quoted = {
-            one.case_ref
-            for one in records
-            if one.quoted_amount is not None or one.promise is not None
-        }
+    def _picture(self, store: RecordStore, calls: Sequence[Call]) -> _Picture:
+        told = [call.spelled for call in calls]
+        permits = store.permits({one["permit_id"] for one in told if "permit_id" in one})
+        without = {one["case_ref"] for one in told if "permit_id" not in one}
+        named = {one["call_id"] for one in told}
+        named |= {one["supersedes_call_id"] for one in told if "supersedes_call_id" in one}
+        quoted = {one["case_ref"] for one in told if "quoted_amount" in one or "promise" in one}
         scripts = {
             (permit.script_id, permit.script_version)
             for permit in permits.values()
@@ -145,41 +145,36 @@ class PartIntake:
 
     def _look(
         self,
-        record: CallRecord,
+        call: Call,
         code: ResultCode | None,
         picture: _Picture,
         outcome: PartOutcome,
         index: int,
     ) -> None:
-        sha256 = record.digest()
+        record, permit_id = call.record, call.spelled.get("permit_id")
         known = picture.known.get(record.call_id)
         if known is not None:
-            if known.body_sha256 != sha256:
+            if known.body_sha256 != call.sha256:
                 raise RecordRefusedError("CALL_ID_REUSED", "call_id")
             outcome.note(index, record.call_id, "duplicate")
             return
         is_correction = record.supersedes_call_id is not None
         if is_correction:
-            _verify_correction(record, picture)
-        permit = None if record.permit_id is None else picture.permits.get(record.permit_id)
-        if permit is not None and permit.permit_id in picture.used and not is_correction:
+            _verify_correction(call, picture)
+        permit = None if permit_id is None else picture.permits.get(permit_id)
+        if permit is not None and permit_id in picture.used and not is_correction:
             raise RecordRefusedError("PERMIT_USED", "permit_id")
-        checked = check_record(
-            record,
-            code,
-            permit,
-            self._circumstances(record, permit, picture),
-            is_correction=is_correction,
-        )
-        kept = self._kept(checked, sha256, permit, picture)
-        outcome.kept.append(kept)
+        circumstances = self._circumstances(record, permit, picture)
+        checked = check_record(record, code, permit, circumstances, is_correction=is_correction)
+        outcome.kept.append(self._kept(call, checked, permit, picture))
         outcome.note(index, record.call_id, "accepted")
-        outcome.faults += [self._fault(rule, record) for rule in checked.faults]
+        if checked.faults:
+            outcome.faults += [self._fault(rule, call) for rule in checked.faults]
         picture.known[record.call_id] = KnownCall(
-            record.call_id, sha256, record.permit_id, record.case_ref, None
+            record.call_id, call.sha256, permit_id, record.case_ref, None
         )
-        if permit is not None:
-            picture.used.add(permit.permit_id)
+        if permit_id is not None:
+            picture.used.add(permit_id)
         if record.supersedes_call_id is not None:
             picture.replaced.add(record.supersedes_call_id)
 
@@ -195,17 +190,17 @@ class PartIntake:
         return Circumstances(self.at, self.rules.promise_minutes, balance, terms)
 
     def _kept(
-        self, checked: Checked, sha256: bytes, permit: PermitFacts | None, picture: _Picture
+        self, call: Call, checked: Checked, permit: PermitFacts | None, picture: _Picture
     ) -> KeptRecord:
-        record = checked.record
+        record = call.record
         case = permit or picture.cases.get(record.case_ref)
         if case is None:
             raise RecordRefusedError("NOT_FOUND", "case_ref")
         if record.summary is None:
-            return KeptRecord(checked, sha256, case.case_id, permit, None, None, "none")
+            return KeptRecord(call, checked, case.case_id, permit, None, None, "none")
         return KeptRecord(
+            call,
             checked,
-            sha256,
             case.case_id,
             permit,
             self.rules.seal.seal_summary(record.summary, case.log_salt, record.call_id),
@@ -213,17 +208,16 @@ class PartIntake:
             "held" if checked.holds_term else "waiting",
         )
 
-    def _fault(self, rule: str, record: CallRecord) -> dict[str, Any]:
-        permit = None if record.permit_id is None else str(record.permit_id)
+    def _fault(self, rule: str, call: Call) -> dict[str, Any]:
         return {
             "finding_id": str(uuid4()),
             "rule": rule,
             "severity": RULES[rule].value,
-            "agent_ref": record.agent,
+            "agent_ref": call.record.agent,
             "evidence": {
-                "call_id": record.call_id,
-                "case_ref": record.case_ref,
-                "permit_id": permit,
+                "call_id": call.record.call_id,
+                "case_ref": call.record.case_ref,
+                "permit_id": call.spelled.get("permit_id"),
             },
         }
 
@@ -273,7 +267,7 @@ def finding_entries(
 
 def part_fields(outcome: PartOutcome) -> dict[str, EntryValue]:
     """What an entry says of a part: how many of each, and a digest over what was kept."""
-    kept = hashlib.sha256(b"".join(one.body_sha256 for one in outcome.kept)).hexdigest()
+    kept = hashlib.sha256(b"".join(one.call.sha256 for one in outcome.kept)).hexdigest()
     return {
         "accepted": outcome.counts["accepted"],
         "duplicates": outcome.counts["duplicate"],
@@ -283,12 +277,13 @@ def part_fields(outcome: PartOutcome) -> dict[str, EntryValue]:
     }
 
 
-def _verify_correction(record: CallRecord, picture: _Picture) -> None:
+def _verify_correction(call: Call, picture: _Picture) -> None:
     """That a record corrects one of the same call on the same permit, which nothing has yet."""
-    earlier = picture.known.get(str(record.supersedes_call_id))
-    if earlier is None or record.supersedes_call_id == record.call_id:
+    told = call.spelled
+    earlier = picture.known.get(told["supersedes_call_id"])
+    if earlier is None or earlier.call_id == told["call_id"]:
         raise RecordRefusedError("NOT_FOUND", "supersedes_call_id")
     if earlier.superseded_by is not None or earlier.call_id in picture.replaced:
         raise RecordRefusedError("ILLEGAL_TRANSITION", "supersedes_call_id")
-    if (earlier.permit_id, earlier.case_ref) != (record.permit_id, record.case_ref):
+    if (earlier.permit_id, earlier.case_ref) != (told.get("permit_id"), told["case_ref"]):
         raise RecordRefusedError("PERMIT_MISMATCH", "supersedes_call_id")

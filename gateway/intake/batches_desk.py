@@ -34,6 +34,9 @@ PART_ROWS = 1_000
 _ATTEMPTS = 6
 _ENTRIES_AT_ONCE = 500
 _COMPRESSION = 1
+# On which workers are told that a large batch waits.
+CHANNEL = "casegate_intake"
+_NOTIFY = f"NOTIFY {CHANNEL}"
 
 _LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7310217))"
 _REPEATED = """
@@ -228,6 +231,7 @@ class RecordDesk:
                     for number, (count, sealed) in enumerate(waiting)
                 ],
             )
+        connection.execute(_NOTIFY)
         batch.write(connection, rows, len(waiting), append(connection, [entry]))
 
 
@@ -312,7 +316,8 @@ def _answer(
         "accepted": int(accepted),
         "duplicates": int(duplicates),
         "rejected": int(rejected),
-        "items": [] if outcomes is None else orjson.loads(zlib.decompress(outcomes)),
+        # Empty once it has been forgotten (batches_sweep).
+        "items": orjson.loads(zlib.decompress(outcomes)) if outcomes else [],
         "next_cursor": str(page + 1) if page + 1 < parts else None,
     }
     return BatchAnswer(

@@ -4,6 +4,7 @@ A part is done with its records or not at all: whoever is killed leaves it as it
 for the next. The parts of one batch are taken in their order, as a correction may follow its call.
 """
 
+import itertools
 import threading
 import zlib
 from collections.abc import Callable
@@ -15,13 +16,16 @@ import psycopg
 from audit.entry import EventType, encode_entry
 from gateway.clock import Clock
 from gateway.intake.batches import PartIntake, Rules, part_fields
-from gateway.intake.batches_desk import PART_ROWS, append, packed, sums
+from gateway.intake.batches_desk import CHANNEL, PART_ROWS, append, packed, sums
 from gateway.intake.records_store import ContendedError, Owner, RecordStore
 from gateway.intake.records_summaries import SummaryAnalysis
 from gateway.logs import logger
 
 IDLE_SECONDS = 0.5
 _AGAIN_SECONDS = 2.0
+# So many parts, then some summaries, which else wait until no part does.
+_PARTS_FIRST = 8
+_LISTEN = f"LISTEN {CHANNEL}"
 
 _TAKE = """
 SELECT p.batch_id, p.number, p.vendor_id, p.contract_id, p.sealed
@@ -70,15 +74,17 @@ class IntakeWorker:
         while not stopping.is_set():
             try:
                 with self.connect() as connection:
+                    connection.execute(_LISTEN)
+                    rounds = itertools.count(1)
                     while not stopping.is_set() and not connection.closed:
-                        if not self._round(connection):
-                            stopping.wait(IDLE_SECONDS)
+                        if not self._round(connection, next(rounds)):
+                            _await_batch(connection)
             # Whatever it is, the next batch must not wait for somebody to look.
             except Exception as error:  # noqa: BLE001
                 logger().error("intake.stuck", error_type=type(error).__name__)
                 stopping.wait(_AGAIN_SECONDS)
 
-    def _round(self, connection: psycopg.Connection) -> bool:
+    def _round(self, connection: psycopg.Connection, number: int) -> bool:
         is_done = False
         try:
             is_done = self.take_part(connection)
@@ -86,6 +92,8 @@ class IntakeWorker:
             raise
         except Exception as error:  # noqa: BLE001  # of one part; its text is not repeated
             logger().error("intake.failed", error_type=type(error).__name__)
+        if is_done and number % _PARTS_FIRST:
+            return True
         return self.summaries.work(connection, self.clock.now()) or is_done
 
     def work(self, connection: psycopg.Connection) -> bool:
@@ -137,3 +145,9 @@ class IntakeWorker:
         connection.execute(_FINISH, (*sums(outcome), packed(outcome), at, batch_id, number))
         append(connection, [entry, *outcome.entries])
         return True
+
+
+def _await_batch(connection: psycopg.Connection) -> None:
+    """Until somebody says that a batch waits, or half a second: it may have been said before."""
+    for _told in connection.notifies(timeout=IDLE_SECONDS, stop_after=1):
+        pass

@@ -5,14 +5,12 @@ something that should not have happened is kept, because it did happen, and is a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
 from gateway.findings.record import Severity
-from gateway.intake.checks_personal import holds_number
+from gateway.intake.checks_personal import has_many_digits, holds_number
 from gateway.intake.records import (
     CallRecord,
     Direction,
@@ -21,7 +19,6 @@ from gateway.intake.records import (
     Point,
     RecordRefusedError,
 )
-from policies.contact.model import CallKind
 from policies.contact.results import ResultCode
 from policies.elements import SHANGHAI
 
@@ -60,14 +57,26 @@ _PARTIES: Mapping[str, frozenset[Party]] = MappingProxyType(
     }
 )
 _DEBTORS = frozenset({Party.SELF, Party.JOINT})
+# What a record says as its permit does, in the order in which it is compared.
+_MATCHED = (
+    "case_ref",
+    "contact_point",
+    "agent",
+    "script",
+    "script_version",
+    "caller_number",
+    "call_kind",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class PermitFacts:
-    """A permit of the vendor as it is on record, with the salt of its case (16 bytes)."""
+class PermitFacts(NamedTuple):
+    """A permit of the vendor as it is on record, with the salt of its case (16 bytes).
 
-    permit_id: UUID
-    case_id: UUID
+    A tuple, as what follows: there is one for each record of a batch.
+    """
+
+    permit_id: str
+    case_id: str
     case_ref: str | None
     point_kind: str
     agent_ref: str | None
@@ -85,8 +94,7 @@ class PermitFacts:
     log_salt: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known beside record and permit.
 
     `balance` (minor units) is the debt when the call began, None where no amount was quoted;
@@ -99,8 +107,7 @@ class Circumstances:
     terms: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A record that is kept: under which code, what it counts as, and which rules it breaks.
 
     `is_news` says that what follows from the code has not followed yet.
@@ -111,7 +118,7 @@ class Checked:
     counts: int
     is_news: bool
     holds_term: bool
-    faults: Sequence[str] = field(default=())
+    faults: Sequence[str] = ()
 
 
 def check_record(
@@ -149,7 +156,7 @@ def check_record(
     return Checked(
         record,
         code,
-        code.measures(CallKind(record.call_kind)),
+        code.measures(record.call_kind),
         permit is None or permit.result != code.code,
         holds_term,
         faults,
@@ -174,7 +181,7 @@ def balance_at(
 
 def _verify_impersonal(record: CallRecord) -> None:
     joined = f"{record.call_id}\n{record.agent}\n{record.recording_id}\n{record.seat_id}"
-    if not holds_number(joined):
+    if not (has_many_digits(joined) and holds_number(joined)):
         return
     for name in ("call_id", "agent", "recording_id", "seat_id"):
         value = getattr(record, name)
@@ -224,19 +231,29 @@ def _verify_permit(
 ) -> None:
     if record.direction is not Direction.OUTBOUND:
         raise RecordRefusedError("PERMIT_MISMATCH", "direction")
-    script = record.script if record.script is not None else permit.script_id
-    version = record.script_version if record.script_version is not None else permit.script_version
-    for name, said, held in (
-        ("case_ref", record.case_ref, permit.case_ref),
-        ("contact_point", record.contact_point or permit.point_kind, permit.point_kind),
-        ("agent", record.agent, permit.agent_ref),
-        ("script", script, permit.script_id),
-        ("script_version", version, permit.script_version),
-        ("caller_number", record.caller_number or permit.caller_number, permit.caller_number),
-        ("call_kind", record.call_kind.value, permit.call_kind),
-    ):
-        if said != held:
-            raise RecordRefusedError("PERMIT_MISMATCH", name)
+    said = (
+        record.case_ref,
+        record.contact_point or permit.point_kind,
+        record.agent,
+        permit.script_id if record.script is None else record.script,
+        permit.script_version if record.script_version is None else record.script_version,
+        record.caller_number or permit.caller_number,
+        record.call_kind,
+    )
+    held = (
+        permit.case_ref,
+        permit.point_kind,
+        permit.agent_ref,
+        permit.script_id,
+        permit.script_version,
+        permit.caller_number,
+        permit.call_kind,
+    )
+    if said != held:
+        pairs = zip(_MATCHED, said, held, strict=True)
+        raise RecordRefusedError(
+            "PERMIT_MISMATCH", next(name for name, one, other in pairs if one != other)
+        )
     if code.needs_contact_person and permit.party != "contact":
         raise RecordRefusedError("UNKNOWN_CODE", "result_code")
     if record.started_at < permit.requested_at - _EARLY:

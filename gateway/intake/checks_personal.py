@@ -17,6 +17,8 @@ _RESIDENT = re.compile(r"(?<![0-9])[0-9]{17}[0-9X](?![0-9])")
 _CARD = re.compile(r"(?<![0-9])(?:62|4|5[1-5])[0-9]{13,17}(?![0-9])")
 # Ten digits with or without something between them: shorter is no number of a person.
 _MANY_DIGITS = re.compile(r"[0-9](?:[\s._:/·-]*[0-9]){9}")
+_FEWEST_DIGITS = 10
+_DIGITS = str.maketrans("", "", "0123456789")
 _NAMED_LIKE = re.compile(
     r"name|phone|mobile|tel(?:$|_)|id_?(?:no|number|card)|ident(?!ity_check)|passport|card|account"
     r"|address|email|birth|wechat|qq|姓|名|电话|手机|号码|证|卡|账|地址|邮",
@@ -42,6 +44,11 @@ def holds_number(value: str) -> bool:
     rest = _MACHINE_MADE.sub("|", value)
     # As it stands, and with what separates digits taken out.
     return _has_number(rest.upper()) or _has_number(_SEPARATORS.sub("", rest).upper())
+
+
+def has_many_digits(value: str) -> bool:
+    """Whether a value has as many digits as the shortest number of a person; cheap."""
+    return len(value) - len(value.translate(_DIGITS)) >= _FEWEST_DIGITS
 
 
 def is_personal_name(field: str) -> bool:

@@ -7,22 +7,29 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import orjson
 from typing_extensions import override
 
 from gateway.errors import RequestInvalidError
+from gateway.intake.parsing_members import NO_RECORD, line_of, lines_as_sent, may_double
 
 MAX_ROWS = 100_000
 MAX_ROW_BYTES = 16 * 1024
+# Of one row of a table, before it is read; a longer row than MAX_ROW_BYTES is refused by itself.
+MAX_LINES_CHARACTERS = 4 * MAX_ROW_BYTES
 # What a packed body may grow to, so that a few kilobytes cannot fill a disk.
 MAX_CONTENT_BYTES = 256 * 1024 * 1024
 # Forms that are read as a whole.
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
+# Each bracket and each comma of JSON becomes a value, which takes many times its byte: more than
+# a batch of whole records has are there to fill the memory.
+_MOST_BRACKETS = 8 * MAX_ROWS
+_MOST_COMMAS = 64 * MAX_ROWS
+# A blank line is no row; looking at millions of them keeps a worker from everything else.
+_MOST_BLANK = MAX_ROWS
 
-# What is no record, and is refused as a row of its own.
-NO_RECORD = b"[]"
 _WHOLE = frozenset({"ring_s", "talk_s", "sip_cause", "quoted_amount", "script_version"})
 _LIST = "disclosures"
 _PROMISE_AMOUNT, _PROMISE_DAY = "promise_amount", "promise_due_on"
@@ -130,7 +137,7 @@ def _whole(stream: IO[bytes]) -> bytes:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    is_first = True
+    is_first, blank = True, 0
     while line := stream.readline(MAX_ROW_BYTES + 1):
         if len(line) > MAX_ROW_BYTES:
             raise RequestInvalidError(f"a row has at most {MAX_ROW_BYTES:,} bytes")
@@ -138,15 +145,26 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
             line, is_first = line.removeprefix(_BOM), False
         if stripped := line.strip():
             yield stripped
+        else:
+            blank = _verify_few(blank + 1)
+
+
+def _verify_few(blank: int) -> int:
+    if blank > _MOST_BLANK:
+        raise RequestInvalidError("too many lines of the body are blank")
+    return blank
 
 
 def _json_rows(data: bytes) -> Iterator[bytes]:
+    if data.count(b"{") + data.count(b"[") > _MOST_BRACKETS or data.count(b",") > _MOST_COMMAS:
+        raise RequestInvalidError("a body of so many values comes as application/x-ndjson")
     try:
         content = orjson.loads(data.removeprefix(_BOM))
     except orjson.JSONDecodeError as error:
         raise RequestInvalidError("the body is not JSON") from error
-    for row in content if isinstance(content, list) else [content]:
-        line = orjson.dumps(row) if isinstance(row, dict) else NO_RECORD
+    rows = content if isinstance(content, list) else [content]
+    lines = lines_as_sent(data, rows) if may_double(data, rows) else map(line_of, rows)
+    for line in lines:
         if len(line) > MAX_ROW_BYTES:
             raise RequestInvalidError(f"a row has at most {MAX_ROW_BYTES:,} bytes")
         yield line
@@ -166,14 +184,38 @@ def _decoded(data: bytes, charset: str | None) -> str:
             raise RequestInvalidError("the text is neither UTF-8 nor GBK") from error
 
 
+class _Lines:
+    """The lines of a table, of which no row takes more than it may be long."""
+
+    def __init__(self, text: str) -> None:
+        self._text = io.StringIO(text, newline="")
+        self.taken = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_LINES_CHARACTERS + 1)
+        self.taken += len(line)
+        if self.taken > MAX_LINES_CHARACTERS:
+            raise RequestInvalidError(f"a row has at most {MAX_LINES_CHARACTERS:,} characters")
+        if not line:
+            raise StopIteration
+        return line
+
+
 def _csv_rows(text: str) -> Iterator[bytes]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    source = _Lines(text)
+    lines = csv.reader(source, strict=True)
     try:
         header = [name.strip() for name in next(lines, [])]
         if len(set(header)) < len(header):
             raise RequestInvalidError("a column stands in the header twice")
+        source.taken = blank = 0
         for cells in lines:
+            source.taken = 0
             if not any(cell.strip() for cell in cells):
+                blank = _verify_few(blank + 1)
                 continue
             yield _csv_row(header, cells)
     except csv.Error as error:

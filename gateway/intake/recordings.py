@@ -22,6 +22,14 @@ TOLERANCE_SECONDS = 2
 _AHEAD = timedelta(seconds=5)
 
 
+def years_after(moment: datetime, years: int) -> datetime:
+    """The same day so many years later; where there is no 29th of February, the 1st of March."""
+    try:
+        return moment.replace(year=moment.year + years)
+    except ValueError:
+        return moment.replace(year=moment.year + years, month=3, day=1)
+
+
 class RecordingState(StrEnum):
     """What has come of a recording."""
 
@@ -66,7 +74,7 @@ class RecordingLimits:
     open_uploads: int = 20
     bytes_per_day: int = 100 * 1024**3
     upload_time: timedelta = timedelta(hours=24)
-    retention: timedelta = timedelta(days=1095)
+    retention_years: int = 5
 
 
 @dataclass(frozen=True, slots=True)

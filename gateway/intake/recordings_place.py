@@ -18,16 +18,21 @@ def recordings_directory(settings: Settings) -> Path:
     return settings.resolve(settings.recordings.directory)
 
 
-def recording_limits(settings: Settings) -> RecordingLimits:
-    """What vendors may send, and how long it is kept."""
+def recording_limits(settings: Settings, parameters: Mapping[str, str | None]) -> RecordingLimits:
+    """What vendors may send, and how long it is kept: that is one of the company's parameters."""
     own = settings.recordings
     return RecordingLimits(
         own.max_bytes,
         own.open_uploads,
         own.bytes_per_day,
         timedelta(hours=own.upload_hours),
-        timedelta(days=own.retention_days),
+        retention_years(parameters),
     )
+
+
+def retention_years(parameters: Mapping[str, str | None]) -> int:
+    """For so many years after its call a recording is kept; unset, for five."""
+    return int(parameters["retain.recordings_years"] or 5)
 
 
 def recording_store(

@@ -19,7 +19,16 @@ _BATCH = 200
 # By the reason: which recordings are due.
 _DUE = {
     "expired": "state IN ('expected', 'receiving') AND expires_at <= %(now)s",
-    "retention": "state = 'verified' AND NOT legal_hold AND retention_until <= %(now)s",
+    # The longer of what was told when it came and what the company's parameter says now; and not
+    # while a complaint that asked for the call is open.
+    "retention": """
+state = 'verified' AND NOT legal_hold AND retention_until <= %(now)s
+   AND ended_at + make_interval(years => %(years)s) <= %(now)s
+   AND NOT EXISTS (SELECT FROM casegate.affair f
+                    WHERE f.kind = 'complaint' AND f.state NOT IN ('closed', 'withdrawn')
+                      AND f.vendor_id = recording.vendor_id
+                      AND f.contract_id = recording.contract_id
+                      AND f.call_ids @> ARRAY[recording.call_id])""",
 }
 _ERASE = """
 UPDATE casegate.recording
@@ -49,6 +58,7 @@ class RecordingSweep:
     clock: Clock
     store: Callable[[], RecordingStore]
     directory: Path
+    retention_years: int = 5
 
     def keep_time(self) -> int:
         """Erases what is due, compares lengths, removes content without a key; returns how many.
@@ -61,7 +71,7 @@ class RecordingSweep:
         """
         at = self.clock.now()
         with self.connection() as connection:
-            done = sum(_erase(connection, why, at) for why in _DUE)
+            done = sum(_erase(connection, why, self.retention_years, at) for why in _DUE)
             done += _compare(connection, at)
             done += self._remove(connection, at)
         return done
@@ -82,11 +92,11 @@ class RecordingSweep:
         return len(found)
 
 
-def _erase(connection: psycopg.Connection, why: str, at: datetime) -> int:
+def _erase(connection: psycopg.Connection, why: str, years: int, at: datetime) -> int:
     query = _ERASE.format(due=_DUE[why]).encode()
     with connection.transaction():
         rows: list[tuple[UUID, str, str]] = connection.execute(
-            query, {"now": at, "why": why, "limit": _BATCH}
+            query, {"now": at, "why": why, "years": years, "limit": _BATCH}
         ).fetchall()
         for recording_id, vendor_id, contract_id in rows:
             record_with_change(

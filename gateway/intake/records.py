@@ -1,15 +1,12 @@
 """A call record as a vendor sends it: codes and references only, one free summary."""
 
-import hashlib
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway.intake.checks_personal import is_personal, is_personal_name
 from policies.contact.model import CallKind
 
 MAX_SUMMARY = 500
@@ -112,12 +109,6 @@ class CallRecord(BaseModel):
     recording_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     supersedes_call_id: Word | None = None
 
-    def digest(self) -> bytes:
-        """SHA-256 of the record in one spelling, whatever the order and the form it came in."""
-        return hashlib.sha256(
-            self.__pydantic_serializer__.to_json(self, exclude_none=True)
-        ).digest()
-
 
 class RecordRefusedError(Exception):
     """A row that is not kept: `field` names a field of the record, `code` is stable.
@@ -130,54 +121,3 @@ class RecordRefusedError(Exception):
         self.code = code
         self.field = field
         self.call_id = call_id
-
-
-def read_record(line: bytes) -> CallRecord:
-    """The record of a JSON object; nothing is guessed, nothing is mended.
-
-    Raises:
-        RecordRefusedError: SCHEMA_INVALID, or PII_IN_PAYLOAD when what does not fit looks like a
-            person: a name, a number, or a field that is called like one.
-    """
-    try:
-        return CallRecord.model_validate_json(line)
-    except ValidationError as error:
-        raise _refusal(error, line) from error
-
-
-def _refusal(error: ValidationError, line: bytes) -> RecordRefusedError:
-    """The worst of what is wrong, without repeating any of it."""
-    found = error.errors(include_url=False, include_context=False)
-    call_id = _call_id_of(line)
-    for one in found:
-        name = str(one["loc"][-1]) if one["loc"] else ""
-        if one["type"] == "extra_forbidden":
-            if is_personal_name(name):
-                return RecordRefusedError("PII_IN_PAYLOAD", "unknown_field", call_id)
-        elif name != "summary" and isinstance(one["input"], str) and is_personal(one["input"]):
-            return RecordRefusedError("PII_IN_PAYLOAD", _place(one["loc"]), call_id)
-    first = found[0]
-    if first["type"] == "extra_forbidden":
-        return RecordRefusedError("SCHEMA_INVALID", "unknown_field", call_id)
-    return RecordRefusedError("SCHEMA_INVALID", _place(first["loc"]), call_id)
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Where in the record, by names of ours; "record" when it is not an object at all."""
-    own = [str(part) for part in location if isinstance(part, int) or part in _NAMES]
-    return ".".join(own) or "record"
-
-
-def _call_id_of(line: bytes) -> str | None:
-    """What the row calls itself, if that can be repeated in an answer."""
-    try:
-        content = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    call_id = content.get("call_id") if isinstance(content, dict) else None
-    if not isinstance(call_id, str) or not call_id.isascii() or is_personal(call_id):
-        return None
-    return call_id if len(call_id) <= MAX_CALL_ID and call_id.isprintable() else None
-
-
-_NAMES = frozenset(CallRecord.model_fields) | frozenset(Promise.model_fields)

@@ -3,24 +3,34 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import args_row, dict_row
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from gateway.intake.checks import Checked, PermitFacts
+from gateway.intake.checks import PermitFacts
+from gateway.intake.records_rows import KeptRecord, object_of, row_of
 
 _NAME_VENDOR = "SELECT set_config('casegate.vendor_id', %s, true)"
-_PERMITS = "SELECT * FROM casegate.record_permits(%s, %s, %s)"
-_CASES = "SELECT case_ref, case_id, log_salt FROM casegate.record_cases(%s, %s, %s)"
+# Identifiers as text, both ways: nothing is done with them here, and there are thousands.
+_PERMITS = """
+SELECT permit_id::text, case_id::text, case_ref, point_kind, agent_ref, script_id, script_version,
+       caller_number, call_kind, party, requested_at, expires_at, closed_at, state, void_reason,
+       result, log_salt
+  FROM casegate.record_permits(%s, %s, %s)
+"""
+_CASES = "SELECT case_ref, case_id::text, log_salt FROM casegate.record_cases(%s, %s, %s)"
 _BALANCES = "SELECT * FROM casegate.record_balances(%s, %s, %s)"
 # By the primary key, whatever the statistics say on the first day: no other index will do.
 _KNOWN = """
-SELECT call_id, body_sha256, permit_id, case_ref, superseded_by FROM casegate.call_record
- WHERE call_id = ANY (%s) AND vendor_id = %s AND contract_id IS NOT DISTINCT FROM %s
+SELECT r.call_id, r.body_sha256, r.permit_id::text, r.case_ref, r.superseded_by
+  FROM unnest(%s::text[]) AS asked (call_id)
+ CROSS JOIN LATERAL (SELECT * FROM casegate.call_record o
+                      WHERE o.call_id = asked.call_id AND o.vendor_id = %s AND o.contract_id = %s
+                      LIMIT 1) r
 """
 _TERMS = """
 SELECT s.script_id, s.version, s.forbidden_terms FROM casegate.script s
@@ -63,37 +73,22 @@ class Owner:
     thumbprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CaseFacts:
+class CaseFacts(NamedTuple):
     """A case that the vendor has or had."""
 
     case_ref: str
-    case_id: UUID
+    case_id: str
     log_salt: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCall:
+class KnownCall(NamedTuple):
     """A record that is kept already, or is about to be."""
 
     call_id: str
     body_sha256: bytes
-    permit_id: UUID | None
+    permit_id: str | None
     case_ref: str | None
     superseded_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRecord:
-    """A record with what the store adds; bytes are as they are stored."""
-
-    checked: Checked
-    body_sha256: bytes
-    case_id: UUID
-    permit: PermitFacts | None
-    sealed_summary: bytes | None
-    summary_mac: bytes | None
-    summary_state: str
 
 
 class RecordStore:
@@ -104,34 +99,31 @@ class RecordStore:
         self._named = (owner.vendor_id, owner.contract_id)
         connection.execute(_NAME_VENDOR, (owner.vendor_id,))
 
-    def permits(self, wanted: Collection[UUID]) -> dict[UUID, PermitFacts]:
+    def permits(self, wanted: Collection[str]) -> dict[str, PermitFacts]:
         """The vendor's permits of these; others are as if they were not."""
         if not wanted:
             return {}
-        with self._connection.cursor(row_factory=args_row(PermitFacts), binary=True) as cursor:
-            found = cursor.execute(_PERMITS, (*self._named, list(wanted))).fetchall()
-        return {permit.permit_id: permit for permit in found}
+        found = self._rows(_PERMITS, *self._named, _array(wanted))
+        return {permit[0]: PermitFacts._make(permit) for permit in found}
 
     def cases(self, refs: Collection[str]) -> dict[str, CaseFacts]:
         """The vendor's cases of these references, recalled ones too."""
         if not refs:
             return {}
-        with self._connection.cursor(row_factory=args_row(CaseFacts), binary=True) as cursor:
-            found = cursor.execute(_CASES, (*self._named, list(refs))).fetchall()
-        return {case.case_ref: case for case in found}
+        found = self._rows(_CASES, *self._named, _array(refs))
+        return {case[0]: CaseFacts._make(case) for case in found}
 
     def balances(self, refs: Collection[str]) -> Sequence[Mapping[str, Any]]:
         """What the debts of cases are read from: the sealed record, the ledger."""
         if not refs:
             return []
         with self._connection.cursor(row_factory=dict_row, binary=True) as cursor:
-            return cursor.execute(_BALANCES, (*self._named, list(refs))).fetchall()
+            return cursor.execute(_BALANCES, (*self._named, _array(refs))).fetchall()
 
     def known(self, call_ids: Collection[str]) -> dict[str, KnownCall]:
         """Which of these calls have a record."""
-        with self._connection.cursor(row_factory=args_row(KnownCall), binary=True) as cursor:
-            found = cursor.execute(_KNOWN, (list(call_ids), *self._named)).fetchall()
-        return {call.call_id: call for call in found}
+        found = self._rows(_KNOWN, _array(call_ids), *self._named)
+        return {call[0]: KnownCall._make(call) for call in found}
 
     def terms(self, scripts: Collection[tuple[str, int]]) -> dict[tuple[str, int], Sequence[str]]:
         """The forbidden terms of scripts in their versions."""
@@ -149,14 +141,13 @@ class RecordStore:
         """
         if not records:
             return
-        batch, moment = str(batch_id), at.isoformat()
-        rows = [_columns(one, self._named, batch, moment) for one in records]
-        if self._write(rows) < len(rows):
+        owner, batch = "\t".join(self._named), f"{at.isoformat()}\t{batch_id}"
+        if self._write([row_of(one, owner, batch) for one in records]) < len(records):
             raise ContendedError
         replaced = [
-            (one.checked.record.supersedes_call_id, one.checked.record.call_id)
+            (one.call.record.supersedes_call_id, one.checked.record.call_id)
             for one in records
-            if one.checked.record.supersedes_call_id is not None
+            if one.call.record.supersedes_call_id is not None
         ]
         if replaced and self._count(_SUPERSEDE, *map(list, zip(*replaced, strict=True))) < len(
             replaced
@@ -170,7 +161,7 @@ class RecordStore:
         row = self._connection.execute(
             _EFFECT,
             (
-                *(*self._named, kept.checked.record.permit_id, kept.case_id),
+                *(*self._named, kept.call.spelled.get("permit_id"), kept.case_id),
                 *(None if code.validity is None else code.validity.value, code.opts_out),
                 *(hold, code.hold, at),
             ),
@@ -190,151 +181,35 @@ class RecordStore:
         told = list(last.values())
         done = self._count(
             _RECORD,
-            list(last),
-            [one.checked.code.code for one in told],
-            [one.checked.counts for one in told],
-            [one.checked.code.is_failed for one in told],
-            [one.checked.record.supersedes_call_id is not None for one in told],
+            _array(last),
+            _array([one.checked.code.code for one in told]),
+            _array([str(one.checked.counts) for one in told]),
+            _array(["t" if one.checked.code.is_failed else "f" for one in told]),
+            _array(["t" if one.call.record.supersedes_call_id else "f" for one in told]),
             at,
         )
         if done < len(told):
             raise ContendedError
 
-    def _write(self, rows: Sequence[tuple[str | None, ...]]) -> int:
+    def _write(self, rows: Sequence[str]) -> int:
         connection = self._connection
         if len(rows) < _FEW:
-            objects = [_object(row) for row in rows]
+            objects = [object_of(row) for row in rows]
             return connection.execute(_KEEP_FEW, (orjson.dumps(objects).decode(),)).rowcount
         connection.execute(_INCOMING)
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write("".join(["\t".join([cell or "" for cell in row]) + "\n" for row in rows]))
+            copy.write("".join(rows))
         return connection.execute(_KEEP).rowcount
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        with self._connection.cursor(binary=True) as cursor:
+            return cursor.execute(query.encode(), values).fetchall()
 
     def _count(self, query: str, *values: Any) -> int:  # noqa: ANN401  # parameters of a query
         row = self._connection.execute(query.encode(), (*self._named, *values)).fetchone()
         return 0 if row is None else int(row[0])
 
 
-# In the order of the table.
-_NAMES = (
-    "vendor_id",
-    "contract_id",
-    "call_id",
-    "permit_id",
-    "case_id",
-    "case_ref",
-    "contact_point",
-    "agent_ref",
-    "direction",
-    "call_kind",
-    "started_at",
-    "answered_at",
-    "ended_at",
-    "ring_s",
-    "talk_s",
-    "result_code",
-    "party_reached",
-    "identity_check",
-    "disclosures",
-    "script",
-    "quoted_amount",
-    "promise",
-    "willingness_code",
-    "ability_code",
-    "reason_code",
-    "feedback_code",
-    "next_action_at",
-    "sealed_summary",
-    "summary_mac",
-    "summary_state",
-    "recording_id",
-    "recording_sha256",
-    "caller_number",
-    "seat_id",
-    "hangup_side",
-    "sip_cause",
-    "received_at",
-    "batch_id",
-    "body_sha256",
-    "supersedes_call_id",
-    "superseded_by",
-)
-
-
-def _columns(
-    kept: KeptRecord, named: tuple[str, str], batch_id: str, at: str
-) -> tuple[str | None, ...]:
-    """A row in the order of _NAMES, each cell as text; no cell is empty."""
-    record, permit = kept.checked.record, kept.permit
-    script, version = record.script, record.script_version
-    point: str | None = record.contact_point
-    caller = record.caller_number
-    if permit is not None:
-        script, version = permit.script_id, permit.script_version
-        point, caller = permit.point_kind, caller or permit.caller_number
-    promise = record.promise
-    recording = record.recording_sha256
-    return (
-        *named,
-        record.call_id,
-        _text(record.permit_id),
-        str(kept.case_id),
-        record.case_ref,
-        point,
-        record.agent,
-        record.direction,
-        record.call_kind,
-        record.started_at.isoformat(),
-        _moment(record.answered_at),
-        record.ended_at.isoformat(),
-        _text(record.ring_s),
-        str(record.talk_s),
-        kept.checked.code.code,
-        record.party_reached,
-        record.identity_check,
-        "{" + ",".join(record.disclosures) + "}",
-        script if script is None or version is None else f"{script}/{version}",
-        _text(record.quoted_amount),
-        None
-        if promise is None
-        else f'{{"amount": {promise.amount}, "due_on": "{promise.due_on.isoformat()}"}}',
-        record.willingness_code,
-        record.ability_code,
-        record.reason_code,
-        record.feedback_code,
-        _moment(record.next_action_at),
-        _bytes(kept.sealed_summary),
-        _bytes(kept.summary_mac),
-        kept.summary_state,
-        record.recording_id,
-        None if recording is None else "\\x" + recording,
-        caller,
-        record.seat_id,
-        record.hangup_side,
-        _text(record.sip_cause),
-        at,
-        batch_id,
-        "\\x" + kept.body_sha256.hex(),
-        record.supersedes_call_id,
-        None,
-    )
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
-
-
-def _bytes(value: bytes | None) -> str | None:
-    return None if value is None else "\\x" + value.hex()
-
-
-def _object(row: tuple[str | None, ...]) -> dict[str, Any]:
-    """A row as jsonb_populate_recordset takes it: a promise is JSON already."""
-    content: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
-    if content["promise"] is not None:
-        content["promise"] = orjson.loads(content["promise"])
-    return content
+def _array(values: Collection[str]) -> str:
+    """An array in PostgreSQL's own words, of texts that have neither quotes nor backslashes."""
+    return '{"' + '","'.join(values) + '"}' if values else "{}"

@@ -29,22 +29,35 @@ _SAME_AT_LEAST = 3
 # "no one answered" may well be said of many calls.
 _SHORT = 12
 
+# A few rows out of millions, each by its key, whatever the planner makes of the tables.
+_BY_KEY = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true)
+"""
 _TAKE = """
 SELECT c.vendor_id, c.contract_id, c.call_id, c.case_ref, c.permit_id, c.agent_ref,
        c.sealed_summary, c.summary_mac, c.started_at, r.log_salt
   FROM casegate.call_record c JOIN casegate.case_record r ON r.case_id = c.case_id
  WHERE c.summary_state = 'waiting' ORDER BY c.received_at LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
+# By what was said alone: the calls of a contract on one day are many.
 _SAME = """
-SELECT count(DISTINCT case_id) FROM casegate.call_record
- WHERE summary_mac = %(mac)s AND vendor_id = %(vendor)s
-   AND contract_id IS NOT DISTINCT FROM %(contract)s
-   AND agent_ref = %(agent)s AND started_at BETWEEN %(from)s AND %(until)s
-   AND superseded_by IS NULL
+SELECT asked.place, count(DISTINCT c.case_id)
+  FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+       WITH ORDINALITY AS asked (mac, vendor, contract, agent, until, place)
+ CROSS JOIN LATERAL (SELECT o.case_id FROM casegate.call_record o
+                      WHERE o.summary_mac = asked.mac
+                        AND coalesce(o.vendor_id = asked.vendor AND o.contract_id = asked.contract
+                                     AND o.agent_ref = asked.agent AND o.superseded_by IS NULL
+                                     AND o.started_at BETWEEN asked.until - %s AND asked.until,
+                                     false)) c
+ GROUP BY asked.place
 """
 _SETTLE = """
-UPDATE casegate.call_record SET summary_state = %s
- WHERE vendor_id = %s AND contract_id IS NOT DISTINCT FROM %s AND call_id = %s
+UPDATE casegate.call_record c SET summary_state = told.state
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+       AS told (vendor, contract, call, state)
+ WHERE c.call_id = told.call AND c.vendor_id = told.vendor AND c.contract_id = told.contract
 """
 _FIND = "SELECT casegate.raise_call_findings(%s, %s, %s, %s)"
 _READ = """
@@ -74,15 +87,20 @@ class SummaryAnalysis:
     def work(self, connection: psycopg.Connection, at: datetime) -> bool:
         """Looks through some summaries in one transaction; False when none waits."""
         with connection.transaction():
+            connection.execute(_BY_KEY)
             with connection.cursor(row_factory=dict_row, binary=True) as cursor:
                 waiting = cursor.execute(_TAKE, (_AT_ONCE,)).fetchall()
             if not waiting:
                 return False
             finder = self.finder()
             found: dict[Owner, list[dict[str, Any]]] = {}
-            for row in waiting:
+            looked = [self._look(row, finder) for row in waiting]
+            _settle(connection, waiting, looked)
+            copied = _copied(connection, waiting, looked)
+            for row, one, is_copied in zip(waiting, looked, copied, strict=True):
                 owner = Owner(row["vendor_id"], row["contract_id"], b"")
-                rules = self._settle(connection, row, finder)
+                rules = ["CALL_PERSONAL_DATA"] * one.is_personal
+                rules += ["CALL_COPIED_SUMMARY"] * is_copied
                 found.setdefault(owner, []).extend(_fault(rule, row) for rule in rules)
             entries: list[bytes] = []
             for owner, faults in found.items():
@@ -94,41 +112,48 @@ class SummaryAnalysis:
                 append(connection, entries)
         return True
 
-    def _settle(
-        self, connection: psycopg.Connection, row: Mapping[str, Any], finder: SpanFinder
-    ) -> list[str]:
-        """The rules that a summary breaks, after noting how it stands."""
-        named = (row["vendor_id"], row["contract_id"], row["call_id"])
+    def _look(self, row: Mapping[str, Any], finder: SpanFinder) -> "_Looked":
+        """How a summary is; one that nobody can read must not hold up the others."""
         try:
             summary = self.seal.open_summary(
                 bytes(row["sealed_summary"]), bytes(row["log_salt"]), row["call_id"]
             )
         except NotFoundError:
-            connection.execute(_SETTLE, ("held", *named))
-            return []  # nobody can read it, and it must not hold up the others
-        rules = []
+            return _Looked("held", is_personal=False, is_long=False)
         is_personal = bool(finder.find(summary))
-        if is_personal:
-            rules.append("CALL_PERSONAL_DATA")
-        if len(summary) >= _SHORT and self._is_copied(connection, row):
-            rules.append("CALL_COPIED_SUMMARY")
-        connection.execute(_SETTLE, ("held" if is_personal else "clean", *named))
-        return rules
+        state = "held" if is_personal else "clean"
+        return _Looked(state, is_personal=is_personal, is_long=len(summary) >= _SHORT)
 
-    def _is_copied(self, connection: psycopg.Connection, row: Mapping[str, Any]) -> bool:
-        """Whether its agent has said the same of several cases on one day."""
-        counted = connection.execute(
-            _SAME,
-            {
-                "mac": row["summary_mac"],
-                "vendor": row["vendor_id"],
-                "contract": row["contract_id"],
-                "agent": row["agent_ref"],
-                "from": row["started_at"] - _SAME_WITHIN,
-                "until": row["started_at"],
-            },
-        ).fetchone()
-        return counted is not None and int(counted[0]) >= _SAME_AT_LEAST
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a look at a summary has shown."""
+
+    state: str
+    is_personal: bool
+    is_long: bool
+
+
+def _settle(
+    connection: psycopg.Connection, rows: Sequence[Mapping[str, Any]], looked: Sequence[_Looked]
+) -> None:
+    """Notes how summaries stand."""
+    names = [[row[name] for row in rows] for name in ("vendor_id", "contract_id", "call_id")]
+    connection.execute(_SETTLE, (*names, [one.state for one in looked]))
+
+
+def _copied(
+    connection: psycopg.Connection, rows: Sequence[Mapping[str, Any]], looked: Sequence[_Looked]
+) -> list[bool]:
+    """Of which summaries the agent has said the same of several cases on one day."""
+    names = ("summary_mac", "vendor_id", "contract_id", "agent_ref", "started_at")
+    asked = [[row[name] for row in rows] for name in names]
+    found = connection.execute(_SAME, (*asked, _SAME_WITHIN)).fetchall()
+    cases = {int(place): int(count) for place, count in found}
+    return [
+        one.is_long and cases.get(place, 0) >= _SAME_AT_LEAST
+        for place, one in enumerate(looked, start=1)
+    ]
 
 
 def read_summary(

@@ -6,8 +6,8 @@ off when the upload goes on.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +23,8 @@ from audit.log import Receipt
 from audit.merkle import leaf_hash
 from gateway.clock import Clock
 from gateway.errors import (
-    DatabaseUnavailableError,
     NotFoundError,
     RateLimitedError,
-    RequestInvalidError,
     UploadRefusedError,
 )
 from gateway.evidence import record_with_change
@@ -40,11 +38,13 @@ from gateway.intake.recordings import (
     RecordingWish,
     Upload,
     note_findings,
+    years_after,
 )
 from gateway.intake.recordings_cipher import KEY_BYTES, RecordingCipher
 from gateway.intake.uploads_part import PartChecksum, UploadPart
 from gateway.intake.uploads_verdict import judge
 from gateway.release.cursor import CursorCipher
+from gateway.store.refusals import refusals_of
 from keys.kek import KeyEncryptionKey
 
 _DAY = ZoneInfo("Asia/Shanghai")
@@ -58,6 +58,7 @@ _RECEIVED = "SELECT casegate.note_received(%s, %s, %s, %s, %s, %s, %s)"
 _SETTLE = "SELECT * FROM casegate.settle_recording(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _DROP = "SELECT casegate.drop_upload(%s, %s, %s, %s, %s)"
 _READ = "SELECT * FROM casegate.vendor_recordings(%s, %s, %s, %s, %s, %s)"
+_faults = refusals_of({"CG181": (UploadRefusedError, "UPLOAD_OVER")})
 _REFUSED = {"open": "UPLOAD_OPEN", "changed": "RECORDING_CHANGED", "quota": "UPLOAD_QUOTA"}
 
 
@@ -267,7 +268,7 @@ class UploadDesk:
         elif why is None:
             self.store.keep(recording_id, part.file.path)
         named = (principal.vendor_id, principal.contract_id)
-        until = upload.ended_at + self.limits.retention
+        until = years_after(upload.ended_at, self.limits.retention_years)
         row = (recording_id, why is None, why, measured, until, TOLERANCE_SECONDS, at)
         with _faults(), self.connect() as connection, connection.transaction():
             raised = connection.execute(_SETTLE, (*named, *row)).fetchall()
@@ -371,18 +372,3 @@ def _log(
         codec=wish.codec.value,
         notice_given=wish.is_notice_given,
     )
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turns what PostgreSQL raises into errors that callers know."""
-    try:
-        yield
-    except psycopg.DataError as error:
-        raise RequestInvalidError("a text of the request cannot be kept") from error
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError("the store does not answer") from error
-    except psycopg.Error as error:
-        if error.sqlstate != "CG181":
-            raise
-        raise UploadRefusedError("UPLOAD_OVER") from error

@@ -1,20 +1,19 @@
 """Entry of the supervisor's child processes: `python -m gateway.serving.child CONFIG KIND …`."""
 
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 
 from audit.errors import AuditError
 from gateway.errors import GatewayError
+from gateway.serving.lifeline import die_with_parent
 from keys.errors import KeyManagementError
 from policies.errors import PolicyError
 
 
 def main() -> int:
     """Runs one child until it is told to stop."""
-    _die_with_parent()
+    die_with_parent()
     config, kind, *rest = sys.argv[1:]
     owner_url = os.environ.pop("CASEGATE_OWNER_URL")
     try:
@@ -45,12 +44,6 @@ def main() -> int:
         sys.stderr.write(f"casegate: {error}\n")
         return 1
     return 0
-
-
-def _die_with_parent() -> None:
-    """Ends this process when the supervisor is killed: nothing runs unwatched (Linux)."""
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 if __name__ == "__main__":

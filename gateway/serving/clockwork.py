@@ -4,6 +4,7 @@ Reads stop at the instant in every worker, from the term in its view of trust. W
 adds is the rest of the end, within seconds of it. Each host runs one; two do no harm.
 """
 
+import os
 import signal
 import threading
 from datetime import datetime
@@ -16,12 +17,11 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.logs import configure_logs, logger
 from gateway.office import Office
+from gateway.serving.intake import has_ended, start_keeper
 from gateway.settings import load_settings
 from gateway.store.database import Database
 
 ROUND_SECONDS = 15.0
-# Large batches of records, beside each other: while one waits for the database, the other counts.
-INTAKE_WORKERS = 2
 # Past the end and not before it, and no busy loop where clocks differ a little.
 _AFTER_SECONDS = 0.05
 _AGAIN_SECONDS = 1.0
@@ -44,7 +44,10 @@ class TimeKeeper(Protocol):
 
 
 def run_clockwork(config: Path, owner_url: str) -> None:
-    """Makes a round every 15 s, and one at each end of a contract, until SIGTERM."""
+    """Makes a round every 15 s, and one at each end of a contract, until SIGTERM.
+
+    The processes of the intake are its children; without them it ends, to be started anew.
+    """
     configure_logs()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
@@ -52,19 +55,21 @@ def run_clockwork(config: Path, owner_url: str) -> None:
     settings = load_settings(config)
     clock = settings.make_clock()
     office = Office(Database(owner_url, settings), clock)
+    intake = start_keeper(office.intake_worker, clock, stopping, settings.intake.workers)
     keepers: tuple[TimeKeeper, ...] = (
         office.offboarding(),
         office.permit_expiry(),
         office.recording_sweep(),
+        office.answer_sweep(),
         office.affair_keeper(),
         office.report_sweep(),
         office.detection(),
     )
-    for _worker in range(INTAKE_WORKERS):
-        intake = office.intake_worker()
-        threading.Thread(target=intake.run, args=(stopping,), daemon=True).start()
-    while not stopping.is_set():
+    while not (stopping.is_set() or has_ended(intake)):
         stopping.wait(min(make_round(keeper, clock) for keeper in keepers))
+    if stopping.is_set() and not has_ended(intake):
+        os.kill(intake, signal.SIGTERM)
+        os.waitpid(intake, 0)
 
 
 def make_round(desk: TimeKeeper, clock: Clock) -> float:

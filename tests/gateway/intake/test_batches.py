@@ -369,8 +369,8 @@ def test_a_part_that_cannot_be_opened_holds_up_nothing(intake: Intake) -> None:
     )
     sound = intake.send(*rows)
     with intake.lender.office().connection("company") as connection:
-        for _round in range(4):
-            intake.worker._round(connection)
+        for number in range(1, 5):
+            intake.worker._round(connection, number)
 
     assert intake.desk.status(intake.principal(), sound.batch_id, page=0).is_done
     assert not intake.desk.status(intake.principal(), broken.batch_id, page=0).is_done

@@ -1,7 +1,6 @@
 """The rules on one record, without a database."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,15 +17,16 @@ from gateway.intake.checks import (
     balance_at,
     check_record,
 )
-from gateway.intake.records import RecordRefusedError, read_record
+from gateway.intake.records import RecordRefusedError
+from gateway.intake.records_reading import read_record
 from policies.contact.results import load_results
 
 ASKED = datetime(2026, 5, 7, 2, 0, tzinfo=UTC)
 BEGUN = ASKED + timedelta(minutes=1)
 PERMIT_ID = UUID(int=7)
 PERMIT = PermitFacts(
-    permit_id=PERMIT_ID,
-    case_id=UUID(int=1),
+    permit_id=str(PERMIT_ID),
+    case_id=str(UUID(int=1)),
     case_ref="A" * 26,
     point_kind="mobile",
     agent_ref="alpha-001",
@@ -65,7 +65,7 @@ def check(
 ) -> list[str]:
     """The rules that a record breaks; RecordRefusedError when it is not kept."""
     content = {name: value for name, value in {**RECORD, **(changes or {})}.items() if value}
-    record = read_record(orjson.dumps(content))
+    record = read_record(orjson.dumps(content)).record
     code = load_results().get(record.result_code)
     return list(check_record(record, code, permit, known).faults)
 
@@ -93,7 +93,7 @@ def test_a_call_begins_while_its_permit_is_open(offset: float, is_inside: bool) 
         "ended_at": (ASKED + timedelta(minutes=11)).isoformat(),
         "result_code": "NO_ANSWER",
     }
-    known = replace(KNOWN, received_at=ASKED + timedelta(minutes=12))
+    known = KNOWN._replace(received_at=ASKED + timedelta(minutes=12))
     if is_inside:
         assert check(times, known=known) == []
         return
@@ -139,15 +139,15 @@ def test_a_promise_is_due_within_fifteen_days(days: int, is_taken: bool) -> None
 def test_a_promise_told_half_an_hour_later_is_a_fault_and_not_before() -> None:
     changes = {"result_code": "RPC_PTP", "promise": {"amount": 100, "due_on": "2026-05-08"}}
     ended = BEGUN + timedelta(seconds=65)
-    just = replace(KNOWN, received_at=ended + timedelta(minutes=30))
-    late = replace(KNOWN, received_at=ended + timedelta(minutes=30, milliseconds=1))
+    just = KNOWN._replace(received_at=ended + timedelta(minutes=30))
+    late = KNOWN._replace(received_at=ended + timedelta(minutes=30, milliseconds=1))
 
     assert check(changes, known=just) == []
     assert check(changes, known=late) == ["CALL_LATE_PROMISE"]
 
 
 def test_only_a_permit_of_a_contact_person_ends_as_one() -> None:
-    contact = replace(PERMIT, party="contact", point_kind="related")
+    contact = PERMIT._replace(party="contact", point_kind="related")
     changes = {"result_code": "THIRD_PARTY_RELAY", "party_reached": "contact"}
 
     assert refusal(changes) == ("UNKNOWN_CODE", "result_code")
@@ -171,21 +171,21 @@ def test_only_a_permit_of_a_contact_person_ends_as_one() -> None:
 def test_how_a_permit_ended_before_its_record_tells(
     state: str, result: str | None, faults: list[str]
 ) -> None:
-    permit = replace(PERMIT, state=state, result=result, closed_at=BEGUN)
+    permit = PERMIT._replace(state=state, result=result, closed_at=BEGUN)
     assert check(permit=permit) == faults
 
 
 def test_a_hold_that_came_in_the_middle_of_a_call_is_no_fault_of_it() -> None:
-    permit = replace(PERMIT, state="voided", closed_at=BEGUN + timedelta(seconds=1))
+    permit = PERMIT._replace(state="voided", closed_at=BEGUN + timedelta(seconds=1))
     assert check(permit=permit) == []
 
 
 def test_a_recorded_permit_takes_no_second_record() -> None:
-    assert refusal({}, replace(PERMIT, state="recorded")) == ("PERMIT_USED", "permit_id")
+    assert refusal({}, PERMIT._replace(state="recorded")) == ("PERMIT_USED", "permit_id")
 
 
 def test_a_forbidden_term_is_a_fault() -> None:
-    known = replace(KNOWN, terms=("坐牢",))
+    known = KNOWN._replace(terms=("坐牢",))
     assert check({"summary": "告知其不还将坐牢"}, known=known) == ["CALL_FORBIDDEN_TERM"]
 
 
@@ -216,7 +216,7 @@ def test_no_refusal_repeats_what_was_sent(changes: dict[str, Any]) -> None:
     except TypeError:
         return  # a number or a text that no JSON has
     with pytest.raises(RecordRefusedError) as refused:
-        check_record(read_record(line), None, PERMIT, KNOWN)
+        check_record(read_record(line).record, None, PERMIT, KNOWN)
     own = {"unknown_field", "record", *RECORD, "seat_id", "summary", "promise", "disclosures"}
     assert refused.value.field.partition(".")[0] in own
 

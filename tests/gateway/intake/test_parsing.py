@@ -69,10 +69,59 @@ def test_a_small_body_that_unpacks_into_a_flood_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(parsing, "MAX_CONTENT_BYTES", 1 << 20)
-    bomb = gzip.compress(b"\n" * (1 << 21))
+    bomb = gzip.compress((b" " * 1023 + b"\n") * (1 << 11))
 
     with pytest.raises(RequestInvalidError, match="unpacked"):
         rows(bomb, Content(Form.NDJSON, is_packed=True))
+
+
+@pytest.mark.parametrize(
+    ("form", "begin", "again", "end"),
+    [
+        (Form.JSON, b"[", b"{},", b"{}]"),
+        (Form.JSON, b"[", b"0,", b"0]"),
+        (Form.JSON, b'{"disclosures":[', b"[],", b"[]]}"),
+        (Form.NDJSON, b"", b"\n", b"{}"),
+        (Form.CSV, b"call_id\n", b"\n", b"c-1"),
+        (Form.CSV, b"call_id", b",", b"\r\n"),
+        (Form.CSV, b'call_id\r\n"', b'\n","', b'"\r\n'),
+    ],
+    ids=[
+        "objects",
+        "numbers",
+        "in-a-row",
+        "blank-lines",
+        "blank-rows",
+        "header",
+        "a-row-of-many-lines",
+    ],
+)
+def test_few_bytes_that_would_become_very_many_values_are_refused_before_they_do(
+    form: Form, begin: bytes, again: bytes, end: bytes
+) -> None:
+    body = gzip.compress(begin + again * 7_000_000 + end, 1)
+    assert len(body) < 400_000
+
+    with pytest.raises(RequestInvalidError, match=r"x-ndjson|a row has at most|blank"):
+        rows(body, Content(form, is_packed=True))
+
+
+def test_brackets_and_commas_in_a_summary_are_text() -> None:
+    row = {"call_id": "c-1", "summary": "[{,}] " * 80}
+
+    assert rows(orjson.dumps([row] * 50), Content(Form.JSON)) == [row] * 50
+
+
+def test_a_row_of_csv_may_hold_several_lines() -> None:
+    table = 'call_id,summary\r\nc-1,"a\r\nb"\r\nc-2,"c"\r\n' + 'c,"d\ne"\r\n' * 20_000
+
+    found = rows(table.encode(), Content(Form.CSV))
+
+    assert found[:2] == [
+        {"call_id": "c-1", "summary": "a\r\nb"},
+        {"call_id": "c-2", "summary": "c"},
+    ]
+    assert len(found) == 20_002
 
 
 def test_a_batch_has_a_most_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError, IllegalTransitionError, NotFoundError, 
 from gateway.identity.principal import StaffRole
 from gateway.installation import kek_keys
 from gateway.intake.recording_store import incoming_path
+from gateway.intake.recordings import years_after
 from gateway.intake.recordings_desk import HearingReason
 from gateway.key_office import KeyOffice
 from gateway.operations.rotation import KeyPurpose
@@ -119,11 +120,14 @@ def test_what_is_over_its_time_is_erased_by_its_key_and_then_by_its_bytes(
     uploading: Uploading, call: str
 ) -> None:
     recording_id = uploading.send(call, wav(1))
-    uploading.lender.clock.at = START + timedelta(days=1094)
+    uploading.lender.clock.at = years_after(START, 5) - timedelta(days=1)
     uploading.sweep().keep_time()
     assert uploading.heard(recording_id) == wav(1)
 
-    uploading.lender.clock.at = START + timedelta(days=1096)
+    uploading.lender.clock.at = years_after(START, 5)
+    replace(uploading.sweep(), retention_years=6).keep_time()
+    assert uploading.state(recording_id) == "verified"  # a longer time holds for what is here
+
     uploading.sweep().keep_time()
 
     assert uploading.state(recording_id) == "erased"
@@ -138,12 +142,33 @@ def test_what_is_over_its_time_is_erased_by_its_key_and_then_by_its_bytes(
         uploading.send(call, wav(1))
 
 
+def test_what_an_open_complaint_asked_for_is_kept_until_it_is_over(
+    uploading: Uploading, call: str
+) -> None:
+    recording_id = uploading.send(call, wav(1))
+    state = "UPDATE casegate.affair SET state = %s WHERE call_ids = ARRAY[%s]"
+    with uploading.lender.owner() as connection:
+        connection.execute(
+            "INSERT INTO casegate.affair (affair_id, kind, vendor_id, contract_id, state, codes,"
+            " call_ids, opened_at, opened_by, due_at) VALUES (%s, 'complaint', 'alpha',"
+            " 'alpha-2026', 'investigating', '{rude_words}', ARRAY[%s], %s, 'staff:li', %s)",
+            (uuid4(), call, START, START),
+        )
+        uploading.lender.clock.at = years_after(START, 6)
+        uploading.sweep().keep_time()
+        assert uploading.state(recording_id) == "verified"
+
+        connection.execute(state, ("closed", call))
+        uploading.sweep().keep_time()
+        assert uploading.state(recording_id) == "erased"
+
+
 def test_a_legal_hold_outlasts_retention_and_two_lift_it(uploading: Uploading, call: str) -> None:
     recording_id, company = uploading.send(call, wav(1)), uploading.company()
     company.hold(recording_id, HearingReason.COURT, actor="staff:sun")
     with pytest.raises(IllegalTransitionError):
         company.hold(recording_id, HearingReason.COURT, actor="staff:sun")
-    uploading.lender.clock.at = START + timedelta(days=1096)
+    uploading.lender.clock.at = years_after(START, 6)
     uploading.sweep().keep_time()
     assert uploading.state(recording_id) == "verified"
 
