@@ -12,6 +12,7 @@ from psycopg.rows import dict_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from audit.entry import EntryValue, EventType
+from gateway.affairs.codes import verify_codes
 from gateway.affairs.machine import Move, Side
 from gateway.affairs.machines import MACHINES
 from gateway.changes.publishing import publish_change
@@ -37,10 +38,6 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 _STEPS = """
 SELECT move, before, after, actor, reason, at FROM casegate.affair_step
  WHERE affair_id = %s ORDER BY step_id
-"""
-_PAPERS = """
-SELECT paper_id, part, sealed_text, text_state, call_ids, files, filed_at
-  FROM casegate.affair_paper WHERE affair_id = %s ORDER BY sequence
 """
 _PAGE = """
  WHERE kind = %(kind)s AND (%(vendor)s::text IS NULL OR vendor_id = %(vendor)s)
@@ -110,6 +107,10 @@ class Wanted:
     side: Side = Side.COMPANY
     reason: str | None = None
     changes: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises RequestInvalidError where the reason is no code."""
+        verify_codes(reason=self.reason)
 
 
 def open_affair(
@@ -253,12 +254,6 @@ def steps_of(connection: psycopg.Connection, affair_id: UUID) -> list[dict[str, 
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_STEPS, (affair_id,)).fetchall()
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
-
-
-def papers_of(connection: psycopg.Connection, affair_id: UUID) -> list[dict[str, Any]]:
-    """What the vendor handed in; `sealed_text` as it is kept."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_PAPERS, (affair_id,)).fetchall()
 
 
 def _verify_other(affair: Affair, move: Move, actor: str) -> None:

@@ -21,6 +21,7 @@ from gateway.identity.principal import VendorPrincipal
 from gateway.people.paging import Listing, Page
 from gateway.portfolio.canaries import CanaryUse, note_use
 from gateway.release.cursor import CursorCipher
+from gateway.store.deadlocks import once_more
 from gateway.working_days import CHINA, end_of_day, working_day_after
 
 FOREIGN_ACCOUNT = "CLAIM_FOREIGN_ACCOUNT"
@@ -137,27 +138,9 @@ class ClaimDesk:
         days = int(self.parameters["repay.match_days"] or 1)
         until = end_of_day(working_day_after(today, days))
         account = None if claim.account is None else self.seal.account_mac(claim.account)
-        named = (principal.vendor_id, principal.contract_id)
-        finding_id = uuid4()
-        with refusals(), self.connection() as connection:
-            with connection.transaction():
-                row = connection.execute(
-                    _CLAIM,
-                    (
-                        *(uuid4(), *named, claim.case_ref, claim.agent_ref, claim.call_id),
-                        *(claim.promise_id, claim.amount, claim.claimed_on),
-                        *(claim.statement_code, account, finding_id, until, *repeat, at),
-                    ),
-                ).fetchone()
-                assert row is not None
-                claim_id, case_id, commitment, verdict, is_new = row
-                if is_new:
-                    self._log(connection, principal, claim, claim_id, bytes(commitment), at)
-                    said = {"claim": str(claim_id)}
-                    note_use(connection, [case_id], use=CanaryUse.PAYMENT, said=said, at=at)
-                    if verdict == "foreign":
-                        _log_foreign(connection, principal, claim.agent_ref, finding_id, at)
-            return _one(connection, named, UUID(str(claim_id)))
+        filing = _Filing(principal, claim, account, until, repeat, at)
+        with refusals():
+            return once_more(lambda: self._submit(filing))
 
     def one(self, principal: VendorPrincipal, claim_id: UUID) -> dict[str, Any]:
         """One claim of a case that the vendor holds; NotFoundError otherwise."""
@@ -179,6 +162,31 @@ class ClaimDesk:
             rows = _rows(connection, (*named, case_ref, None, after, limit + 1))
         return listing.page([(str(row["sequence"]), _document(row)) for row in rows], limit)
 
+    def _submit(self, filing: "_Filing") -> dict[str, Any]:
+        principal, claim, at = filing.principal, filing.claim, filing.at
+        named, finding_id = (principal.vendor_id, principal.contract_id), uuid4()
+        with self.connection() as connection:
+            with connection.transaction():
+                row = connection.execute(
+                    _CLAIM,
+                    (
+                        *(uuid4(), *named, claim.case_ref, claim.agent_ref, claim.call_id),
+                        *(claim.promise_id, claim.amount, claim.claimed_on),
+                        *(claim.statement_code, filing.account, finding_id, filing.until),
+                        *(*filing.repeat, at),
+                    ),
+                ).fetchone()
+                assert row is not None
+                claim_id, case_id, commitment, verdict, is_new = row
+                if is_new:
+                    # A canary's row is taken before the log's end, as wherever one is used.
+                    said = {"claim": str(claim_id)}
+                    note_use(connection, [case_id], use=CanaryUse.PAYMENT, said=said, at=at)
+                    self._log(connection, principal, claim, claim_id, bytes(commitment), at)
+                    if verdict == "foreign":
+                        _log_foreign(connection, principal, claim.agent_ref, finding_id, at)
+            return _one(connection, named, UUID(str(claim_id)))
+
     @staticmethod
     def _log(
         connection: psycopg.Connection,
@@ -199,6 +207,18 @@ class ClaimDesk:
             agent=claim.agent_ref,
             cases=[commitment.hex()],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Filing:
+    """A claim with what is worked out before it meets the database."""
+
+    principal: VendorPrincipal
+    claim: PaymentClaim
+    account: bytes | None
+    until: datetime
+    repeat: tuple[str | None, bytes | None]
+    at: datetime
 
 
 def _log_foreign(

@@ -16,18 +16,20 @@ from gateway.affairs.affair import (
     advance,
     list_affairs,
     open_affair,
-    papers_of,
     read_affair,
     steps_of,
 )
+from gateway.affairs.codes import verify_clauses, verify_codes
 from gateway.affairs.deadlines import EXTENDED_DAYS, LONGEST_DAYS, complaint_due
+from gateway.affairs.files import files_of, missing_files
+from gateway.affairs.grievance import HELD, Grievance
+from gateway.affairs.papers import opened, papers_of
 from gateway.affairs.refusals import refusals
 from gateway.affairs.seal import AffairSeal
 from gateway.clock import Clock, rfc3339
 from gateway.contact.holds import find_debtor, place_hold
 from gateway.errors import (
     ApprovalRefusedError,
-    ConfigurationError,
     IllegalTransitionError,
     RequestInvalidError,
 )
@@ -35,33 +37,15 @@ from gateway.evidence import record_with_change
 from gateway.operations.approval import is_same_person
 from gateway.people.paging import Listing, Page
 from gateway.release.cursor import CursorCipher
+from gateway.store.deadlocks import once_more
 
 KIND = "complaint"
-# What a complaint may be about; those of the second line stop contact when it is registered.
-CATEGORIES = frozenset(
-    {"attitude", "fee", "other"}
-    | {"frequency", "time", "third_party", "leak", "impersonation", "identity"}
-)
-HELD = CATEGORIES - {"attitude", "fee", "other"}
-SOURCES = frozenset({"customer", "regulator", "media"})
 FINDINGS = frozenset({"founded", "partly", "unfounded"})
 _CONCERNED = frozenset({"investigate", "decide", "review"})
-
-
-@dataclass(frozen=True, slots=True)
-class Grievance:
-    """A complaint as it came in. `about_staff`: of whom of the company it is, if of anybody."""
-
-    vendor_id: str
-    contract_id: str
-    case_ref: str
-    received_at: datetime
-    channel: str
-    source: str
-    category: str
-    allegations: Sequence[str]
-    text: str
-    about_staff: str | None = None
+_OF_THEIR_OWN = frozenset(
+    {"register", "classify", "assign", "reassign", "request_evidence", "decide", "reply"}
+    | {"extend_30", "extend_60"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +66,20 @@ class ComplaintDesk:
         Raises:
             RequestInvalidError: a code is unknown, or it was received in the future.
             NotFoundError: the vendor was never given such a case.
-            ConfigurationError: no department for complaints is set.
+            IllegalTransitionError: no department for complaints is set.
             IdempotencyKeyReusedError: the key was used for another one.
         """
         at = self.clock.now()
-        _verify(grievance, at)
+        grievance.verify(at)
         department = self.parameters["routing.complaint"]
         if not department:
-            raise ConfigurationError("routing.complaint is not set: nobody would answer")
-        with refusals(), self.connection() as connection, connection.transaction():
-            named = (grievance.vendor_id, grievance.contract_id)
-            case_id, person = find_debtor(connection, *named, grievance.case_ref)
-            due = complaint_due(grievance.received_at, int(self.parameters["complaint.days"] or 1))
-            affair_id = uuid4()
-            columns = {
-                "affair_id": affair_id,
-                "kind": KIND,
-                "vendor_id": grievance.vendor_id,
-                "contract_id": grievance.contract_id,
-                "codes": list(grievance.allegations),
-                "case_id": case_id,
-                "department": department,
-                "opened_at": grievance.received_at,
-                "opened_by": actor,
-                "due_at": due,
-                "next_at": due,
-                "sealed_text": self.seal.seal(grievance.text, affair_id),
-                "facts": {"source": grievance.source, "about_staff": grievance.about_staff},
-                "told": {"channel": grievance.channel, "category": grievance.category},
-            }
-            affair_id, is_new = open_affair(connection, columns, repeat=repeat)
-            if is_new:
-                self._begin(connection, affair_id, grievance, person, actor, at)
-            return read_affair(connection, KIND, affair_id).document(at)
+            raise IllegalTransitionError(
+                "routing.complaint is not set: name a department in the policies' parameters.yaml"
+            )
+        with refusals():
+            return once_more(
+                lambda: self._register(grievance, department, actor=actor, at=at, repeat=repeat)
+            )
 
     def move(
         self, affair_id: UUID, name: str, *, actor: str, reason: str | None = None
@@ -125,29 +90,48 @@ class ComplaintDesk:
             NotFoundError, IllegalTransitionError, ApprovalRefusedError: see affair.advance.
             ApprovalRefusedError: SECOND_PERSON_NEEDED, the complaint is about who moves it.
         """
-        if name in {"register", "classify", "assign", "request_evidence", "decide", "reply"}:
+        if name in _OF_THEIR_OWN:
             raise IllegalTransitionError(f"{name} needs more than its name")
         changes: dict[str, Any] = {}
         if name in {"close", "withdraw"}:
             changes = {"next_at": None}
-        return self._move(affair_id, name, changes, actor=actor, reason=reason)
+        return self._move(affair_id, lambda _affair: (name, changes), actor=actor, reason=reason)
 
-    def extend(self, affair_id: UUID, *, actor: str, reason: str) -> dict[str, Any]:
-        """Gives more time: to 30 days in all by one person, to 60 by two."""
-        with self.connection() as connection:
-            affair = read_affair(connection, KIND, affair_id)
-        is_longest = affair.state == "extended_30"
-        days = LONGEST_DAYS if is_longest else EXTENDED_DAYS
-        due = complaint_due(affair.opened_at, days)
-        facts = {**affair.facts, "extended_to": rfc3339(due)}
-        name = "extend_60" if is_longest else "extend_30"
-        changes = {"due_at": due, "next_at": due, "facts": facts}
-        return self._move(affair_id, name, changes, actor=actor, reason=reason)
+    def extend(
+        self, affair_id: UUID, *, actor: str, reason: str, notice: str | None = None
+    ) -> dict[str, Any]:
+        """Gives more time: to 30 days in all by one person, to 60 by two.
+
+        Raises:
+            RequestInvalidError: a code is none; or it is for the 60 days, and `notice` does not
+                say by which channel the customer was told.
+            NotFoundError, IllegalTransitionError: see affair.advance.
+        """
+        verify_codes(notice=notice)
+
+        def extension(affair: Affair) -> tuple[str, dict[str, Any]]:
+            is_longest = affair.state == "extended_30"
+            if is_longest and notice is None:
+                raise RequestInvalidError(
+                    "notice: the customer is told before it takes 60 days; name the channel"
+                )
+            due = complaint_due(affair.opened_at, LONGEST_DAYS if is_longest else EXTENDED_DAYS)
+            said = {"extended_to": rfc3339(due)} | ({"extension_notice": notice} if notice else {})
+            name = "extend_60" if is_longest else "extend_30"
+            return name, {"due_at": due, "next_at": due, "facts": {**affair.facts, **said}}
+
+        return self._move(affair_id, extension, actor=actor, reason=reason)
+
+    def assign(self, affair_id: UUID, department: str, *, actor: str) -> dict[str, Any]:
+        """Gives a complaint to another department than routing.complaint says."""
+        changes = {"department": department}
+        return self._move(affair_id, lambda _affair: ("reassign", changes), actor=actor)
 
     def request_evidence(
         self, affair_id: UUID, call_ids: Sequence[str], hours: int, *, actor: str
     ) -> dict[str, Any]:
         """Asks the vendor for calls, with a deadline; from here on it knows of the matter."""
+        verify_clauses(call_ids=call_ids)
         due = self.clock.now() + timedelta(hours=hours)
         changes = {
             "call_ids": list(call_ids),
@@ -155,7 +139,7 @@ class ComplaintDesk:
             "next_at": due,
             "is_shown": True,
         }
-        return self._move(affair_id, "request_evidence", changes, actor=actor)
+        return self._move(affair_id, lambda _affair: ("request_evidence", changes), actor=actor)
 
     def decide(
         self, affair_id: UUID, finding: str, measures: Sequence[str], cause: str, *, actor: str
@@ -163,18 +147,21 @@ class ComplaintDesk:
         """Says whether it is founded; the vendor hears that, and not why.
 
         Raises:
-            RequestInvalidError: the finding is none of FINDINGS.
+            RequestInvalidError: the finding is none of FINDINGS, or a code is none.
         """
+        verify_codes(measures=measures, root_cause=cause)
         if finding not in FINDINGS:
             raise RequestInvalidError(f"finding: one of {', '.join(sorted(FINDINGS))}")
-        with self.connection() as connection:
-            affair = read_affair(connection, KIND, affair_id)
-        changes = {
-            "told": {**affair.told, "finding": finding},
-            "facts": {**affair.facts, "measures": list(measures), "root_cause": cause},
-            "next_at": None,
-        }
-        return self._move(affair_id, "decide", changes, actor=actor)
+        said = {"measures": list(measures), "root_cause": cause}
+
+        def decision(affair: Affair) -> tuple[str, dict[str, Any]]:
+            return "decide", {
+                "told": {**affair.told, "finding": finding},
+                "facts": {**affair.facts, **said},
+                "next_at": None,
+            }
+
+        return self._move(affair_id, decision, actor=actor)
 
     def reply(
         self, affair_id: UUID, channel: str, replied_at: datetime, *, actor: str
@@ -182,14 +169,15 @@ class ComplaintDesk:
         """Notes by which channel and when the customer was answered.
 
         Raises:
-            RequestInvalidError: that lies in the future.
+            RequestInvalidError: that lies in the future, or the channel is no code.
         """
+        verify_codes(channel=channel)
         if replied_at > self.clock.now():
             raise RequestInvalidError("replied_at lies in the future")
-        with self.connection() as connection:
-            affair = read_affair(connection, KIND, affair_id)
         said = {"reply_channel": channel, "replied_at": rfc3339(replied_at)}
-        return self._move(affair_id, "reply", {"facts": {**affair.facts, **said}}, actor=actor)
+        return self._move(
+            affair_id, lambda affair: ("reply", {"facts": {**affair.facts, **said}}), actor=actor
+        )
 
     def page(
         self,
@@ -217,7 +205,13 @@ class ComplaintDesk:
         return listing.page([(str(one.sequence), one.document(at)) for one in found], limit)
 
     def read(self, affair_id: UUID, *, reason: str, actor: str) -> dict[str, Any]:
-        """A complaint with its text and the vendor's, after the log says who reads it and why."""
+        """A complaint with its text and the vendor's, after the log says who reads it and why.
+
+        Raises:
+            NotFoundError: there is no such complaint.
+            RequestInvalidError: the reason is no code.
+        """
+        verify_codes(reason=reason)
         at = self.clock.now()
         with self.connection() as connection, connection.transaction():
             affair = read_affair(connection, KIND, affair_id)
@@ -225,7 +219,7 @@ class ComplaintDesk:
                 "SELECT sealed_text FROM casegate.affair WHERE affair_id = %s", (affair_id,)
             ).fetchone()
             papers = papers_of(connection, affair_id)
-            steps = steps_of(connection, affair_id)
+            files, steps = files_of(connection, affair_id), steps_of(connection, affair_id)
             record_with_change(
                 connection,
                 EventType.COMPLAINT_READ,
@@ -241,8 +235,45 @@ class ComplaintDesk:
             **affair.document(at),
             "text": text,
             "papers": [opened(paper, self.seal) for paper in papers],
+            "files": files,
+            "files_missing": missing_files(papers, files),
             "steps": steps,
         }
+
+    def _register(
+        self,
+        grievance: Grievance,
+        department: str,
+        *,
+        actor: str,
+        at: datetime,
+        repeat: tuple[str | None, bytes | None],
+    ) -> dict[str, Any]:
+        with self.connection() as connection, connection.transaction():
+            named = (grievance.vendor_id, grievance.contract_id)
+            case_id, person = find_debtor(connection, *named, grievance.case_ref)
+            due = complaint_due(grievance.received_at, int(self.parameters["complaint.days"] or 1))
+            affair_id = uuid4()
+            columns = {
+                "affair_id": affair_id,
+                "kind": KIND,
+                "vendor_id": grievance.vendor_id,
+                "contract_id": grievance.contract_id,
+                "codes": list(grievance.allegations),
+                "case_id": case_id,
+                "department": department,
+                "opened_at": grievance.received_at,
+                "opened_by": actor,
+                "due_at": due,
+                "next_at": due,
+                "sealed_text": self.seal.seal(grievance.text, affair_id),
+                "facts": {"source": grievance.source, "about_staff": grievance.about_staff},
+                "told": {"channel": grievance.channel, "category": grievance.category},
+            }
+            affair_id, is_new = open_affair(connection, columns, repeat=repeat)
+            if is_new:
+                self._begin(connection, affair_id, grievance, person, actor, at)
+            return read_affair(connection, KIND, affair_id).document(at)
 
     def _begin(
         self,
@@ -271,16 +302,17 @@ class ComplaintDesk:
     def _move(
         self,
         affair_id: UUID,
-        name: str,
-        changes: Mapping[str, Any],
+        decide: Callable[[Affair], tuple[str, Mapping[str, Any]]],
         *,
         actor: str,
         reason: str | None = None,
     ) -> dict[str, Any]:
+        """Makes the move that is decided on the complaint as it stands under its lock."""
         at = self.clock.now()
-        wanted = Wanted(name, actor, at, reason=reason, changes=changes)
         with refusals(), self.connection() as connection, connection.transaction():
             affair = read_affair(connection, KIND, affair_id, is_locked=True)
+            name, changes = decide(affair)
+            wanted = Wanted(name, actor, at, reason=reason, changes=changes)
             if name in _CONCERNED and is_same_person(affair.facts.get("about_staff"), actor):
                 raise ApprovalRefusedError(
                     "SECOND_PERSON_NEEDED", "the complaint is about who would look into it"
@@ -292,32 +324,3 @@ class ComplaintDesk:
 def proposed(proposal: UUID) -> dict[str, Any]:
     """The answer where a second person has to approve first."""
     return {"proposal_id": str(proposal)}
-
-
-def opened(paper: Mapping[str, Any], seal: AffairSeal) -> dict[str, Any]:
-    """What a vendor handed in, in clear."""
-    sealed = paper["sealed_text"]
-    return {
-        "paper_id": str(paper["paper_id"]),
-        "part": paper["part"],
-        "text": None if sealed is None else seal.open(bytes(sealed), paper["paper_id"]),
-        "text_state": paper["text_state"],
-        "call_ids": paper["call_ids"],
-        "files": paper["files"],
-        "filed_at": rfc3339(paper["filed_at"]),
-    }
-
-
-def _verify(grievance: Grievance, at: datetime) -> None:
-    if grievance.category not in CATEGORIES:
-        raise RequestInvalidError(f"category: one of {', '.join(sorted(CATEGORIES))}")
-    if grievance.source not in SOURCES:
-        raise RequestInvalidError(f"source: one of {', '.join(sorted(SOURCES))}")
-    if grievance.received_at > at:
-        raise RequestInvalidError("received_at lies in the future")
-
-
-def missing_calls(affair: Affair, papers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The calls that were asked for and that no paper of the vendor's names."""
-    delivered = {call for paper in papers for call in paper["call_ids"]}
-    return [call for call in affair.call_ids if call not in delivered]

@@ -30,7 +30,16 @@ WITHIN = timedelta(days=30)
 # So many findings of one rule within that time raise a notice, by severity; rules with a count of
 # their own stand below.
 REPEATS: Mapping[str, int] = MappingProxyType({"critical": 2, "major": 3, "minor": 10})
-REPEATS_OF_RULES: Mapping[str, int] = MappingProxyType({"CLAIM_FOREIGN_ACCOUNT": 1})
+# A person heard it in the recording, or the money went elsewhere: once is enough.
+_AT_ONCE = (
+    "CLAIM_FOREIGN_ACCOUNT",
+    "QUALITY_ABUSE",
+    "QUALITY_IMPERSONATION",
+    "QUALITY_PRIVATE_ACCOUNT",
+    "QUALITY_THIRD_PERSON_TOLD",
+    "QUALITY_THREAT",
+)
+REPEATS_OF_RULES: Mapping[str, int] = MappingProxyType(dict.fromkeys(_AT_ONCE, 1))
 _SUMMARY_RULE = "CALL_PERSONAL_DATA"
 FOREIGN_ACCOUNT = "SUMMARY_FOREIGN_ACCOUNT"
 # A number after such a word is where money shall go, not where it came from.
@@ -64,6 +73,10 @@ SELECT c.sealed_summary, r.log_salt FROM casegate.call_record c
  WHERE c.vendor_id = %s AND c.contract_id = %s AND c.call_id = %s
    AND c.sealed_summary IS NOT NULL
 """
+_FOUND = """
+SELECT 1 FROM casegate.finding
+ WHERE rule = %s AND vendor_id = %s AND contract_id = %s AND evidence ->> 'call_id' = %s
+"""
 _OURS = "SELECT 1 FROM casegate.company_account WHERE account_mac = %s AND ended_at IS NULL"
 
 
@@ -84,14 +97,18 @@ class Consequences:
         return done
 
     def _settle_one(self, connection: psycopg.Connection, at: datetime) -> bool:
+        # In two transactions: a finding's entry takes the log's end, and vendors are told before
+        # that. What is done twice then finds that it was.
         with connection.transaction():
-            with connection.cursor(row_factory=dict_row) as cursor:
-                row = cursor.execute(_OPEN, (1,)).fetchone()
+            row = _next(connection)
+            if row is not None and row["contract_id"] is not None:
+                self._look_for_account(connection, row, at)
+        with connection.transaction():
+            row = _next(connection)
             if row is None:
                 return False
             connection.execute(_SETTLED, (at, row["finding_id"]))
             if row["contract_id"] is not None:
-                self._look_for_account(connection, row, at)
                 self._weigh(connection, row, at)
             for named in row["suspended"]:
                 _log_suspension(connection, row["finding_id"], named, at)
@@ -133,6 +150,8 @@ class Consequences:
         if row["rule"] != _SUMMARY_RULE or call_id is None:
             return
         named = (row["vendor_id"], row["contract_id"], call_id)
+        if connection.execute(_FOUND, (FOREIGN_ACCOUNT, *named)).fetchone() is not None:
+            return
         kept = connection.execute(_SUMMARY, named).fetchone()
         if kept is None:
             return
@@ -153,6 +172,11 @@ class Consequences:
                 )
                 raise_finding(connection, fault, at=at)
                 return
+
+
+def _next(connection: psycopg.Connection) -> dict[str, Any] | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_OPEN, (1,)).fetchone()
 
 
 def accounts_towards(text: str, finder: PersonalFinder) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from gateway.clock import Clock, rfc3339
 from gateway.errors import AlreadyExistsError, NotFoundError, RequestInvalidError
 from gateway.evidence import keyed_commitment, record_with_change
 from gateway.portfolio.sealing import source_mac
+from gateway.store.deadlocks import once_more
 from keys.secret import Secret
 
 MAX_POSTINGS = 1000
@@ -80,7 +82,9 @@ class LedgerDesk:
             if posting.amount == 0 or (posting.kind == "payment" and posting.amount < 0):
                 raise RequestInvalidError(f"{posting.entry_id}: a movement moves something")
         with refusals(), self.connection() as connection:
-            return [self._post(connection, posting, actor) for posting in postings]
+            return [
+                once_more(partial(self._post, connection, posting, actor)) for posting in postings
+            ]
 
     def register_account(self, account: str, label: str, *, actor: str) -> None:
         """Takes an account as the company's own; kept is a keyed digest.

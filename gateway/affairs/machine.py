@@ -31,6 +31,10 @@ class Move:
     takes_two: frozenset[str] = frozenset()
     takes_other: frozenset[str] = frozenset()
 
+    def begins_at(self, state: str, side: Side) -> bool:
+        """Whether a side may make it from a state."""
+        return self.side is side and state in self.sources
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -48,8 +52,14 @@ class Machine:
                 begin in this state.
         """
         move = self.moves.get(name)
-        if move is None or move.side is not side or state not in move.sources:
-            raise IllegalTransitionError(f"{name} does not begin where a {self.kind} is {state}")
+        if move is None or not move.begins_at(state, side):
+            onward = [each.name for each in self.moves.values() if each.begins_at(state, side)]
+            led = (
+                f"from here: {', '.join(onward)}" if onward else "nothing can be done with it now"
+            )
+            raise IllegalTransitionError(
+                f"{name} does not begin where a {self.kind} is {state}; {led}"
+            )
         return move
 
     def is_final(self, state: str) -> bool:

@@ -40,6 +40,7 @@ COMPLAINT = machine_of(
         _company("register", "received", "registered"),
         _company("classify", "registered", "classified"),
         _company("assign", "classified", "assigned"),
+        _company("reassign", f"assigned {_LOOKED_INTO}", None),
         _company("request_evidence", "assigned evidence_requested reopened", "evidence_requested"),
         _vendor("submit_evidence", _LOOKED_INTO, None),
         _vendor("submit_statement", _LOOKED_INTO, None),

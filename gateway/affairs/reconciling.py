@@ -12,6 +12,7 @@ from psycopg.rows import args_row, dict_row
 
 from audit.entry import EventType
 from gateway.affairs.claims import LedgerPayment, OpenClaim, match_claim
+from gateway.affairs.codes import verify_codes
 from gateway.affairs.machine import Side
 from gateway.affairs.machines import CLAIM, PROMISE
 from gateway.changes.publishing import ChangeKind, publish_change
@@ -55,6 +56,8 @@ SELECT l.entry_id, l.posted_at, l.amount,
 _MATCH = """
 UPDATE casegate.payment_claim SET state = %s, entry_id = %s, settled_at = %s WHERE claim_id = %s
 """
+# Of two hosts one matches: both would take a payment for free that each has bound.
+_ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('casegate.match_claims', 0))"
 _FILED = """
 SELECT sequence, claim_id, vendor_id, contract_id, case_ref, agent_ref, call_id, promise_id,
        amount, claimed_on, account, made_at, match_until, state, entry_id, settled_at, resolution
@@ -98,8 +101,13 @@ def settle_promises(connection: psycopg.Connection, *, at: datetime) -> int:
 
 
 def match_claims(connection: psycopg.Connection, *, hours: int, at: datetime) -> int:
-    """Matches open claims with the ledger, in one transaction; returns how many it settled."""
+    """Matches open claims with the ledger, in one transaction; returns how many it settled.
+
+    While another host does so it leaves it to that.
+    """
     with connection.transaction():
+        if connection.execute(_ALONE).fetchone() != (True,):
+            return 0
         with connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(_OPEN, {"at": at, "limit": AT_ONCE}).fetchall()
         settled = []
@@ -155,7 +163,9 @@ class ReconciliationDesk:
         Raises:
             NotFoundError: there is no such claim.
             IllegalTransitionError: it is open still, matched, or resolved before.
+            RequestInvalidError: the resolution is no code.
         """
+        verify_codes(resolution=resolution)
         at = self.clock.now()
         with self.connection() as connection, connection.transaction():
             with connection.cursor(row_factory=dict_row) as cursor:

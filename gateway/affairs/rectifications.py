@@ -9,23 +9,27 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from audit.entry import EventType
 from gateway.affairs.affair import (
     Affair,
     Wanted,
     advance,
     list_affairs,
     open_affair,
-    papers_of,
     read_affair,
     steps_of,
 )
-from gateway.affairs.complaints import opened, proposed
+from gateway.affairs.codes import verify_clauses, verify_codes
+from gateway.affairs.complaints import proposed
 from gateway.affairs.deadlines import CONTAINMENT, rectification_due
+from gateway.affairs.files import files_of, missing_files
 from gateway.affairs.finder import PersonalFinder
+from gateway.affairs.papers import listed, opened, papers_of
 from gateway.affairs.refusals import refusals
 from gateway.affairs.seal import AffairSeal
 from gateway.clock import Clock, rfc3339
 from gateway.errors import IllegalTransitionError, PersonalDataError, RequestInvalidError
+from gateway.evidence import record_with_change
 from gateway.people.paging import Listing, Page
 from gateway.release.cursor import CursorCipher
 
@@ -65,13 +69,14 @@ class Notice:
         """Looks at its codes and texts.
 
         Raises:
-            RequestInvalidError: a code is unknown.
+            RequestInvalidError: a code is unknown, or an id none.
             PersonalDataError: a text holds a number of a person, which no vendor is sent.
         """
         if self.severity not in SEVERITIES:
             raise RequestInvalidError(f"severity: one of {', '.join(SEVERITIES)}")
         if self.source not in SOURCES:
             raise RequestInvalidError(f"source: one of {', '.join(sorted(SOURCES))}")
+        verify_clauses(clauses=self.clauses, evidence=self.evidence)
         for text in (self.finding_text, *self.required_actions):
             if finder.find(text):
                 raise PersonalDataError("a notice holds no number of a person")
@@ -124,7 +129,7 @@ def issue_notice(
     at: datetime,
 ) -> Affair | UUID:
     """Sends a notice to its vendor, whose time begins; a critical one takes two persons."""
-    notice = read_affair(connection, KIND, notice_id)
+    notice = read_affair(connection, KIND, notice_id, is_locked=True)
     due = rectification_due(notice.severity or "minor", parameters, at)
     told = dict(notice.told)
     if notice.severity == "critical":
@@ -207,11 +212,12 @@ class RectificationDesk:
         Closing or withdrawing ends the vendor's stop; a suspension is lifted as any other.
 
         Raises:
-            RequestInvalidError: closing names no sample.
+            RequestInvalidError: closing names no sample, or a call in it is no id.
             NotFoundError, IllegalTransitionError, ApprovalRefusedError: see affair.advance.
         """
         if name in {"issue", "extend"}:
             raise IllegalTransitionError(f"{name} has a request of its own")
+        verify_clauses(sample=sample)
         at = self.clock.now()
         if name == "close" and not sample:
             raise RequestInvalidError("sample: a notice is closed by a re-test of some calls")
@@ -292,12 +298,39 @@ class RectificationDesk:
         return listing.page([(str(one.sequence), one.document(at)) for one in found], limit)
 
     def read(self, kind: str, affair_id: UUID) -> dict[str, Any]:
-        """One of them with its steps and what the vendor handed in."""
+        """One of them with its steps and what the vendor handed in, without its words."""
         with self.connection() as connection:
             affair = read_affair(connection, kind, affair_id)
             papers, steps = papers_of(connection, affair_id), steps_of(connection, affair_id)
+            files = files_of(connection, affair_id)
         return {
             **affair.document(self.clock.now()),
-            "papers": [opened(paper, self.seal) for paper in papers],
+            "papers": [listed(paper) for paper in papers],
+            "files": files,
+            "files_missing": missing_files(papers, files),
             "steps": steps,
         }
+
+    def read_papers(
+        self, kind: str, affair_id: UUID, *, reason: str, actor: str
+    ) -> list[dict[str, Any]]:
+        """What the vendor wrote of one, after the log says who reads it and why.
+
+        Raises:
+            NotFoundError: there is no such thing.
+            RequestInvalidError: the reason is no code.
+        """
+        verify_codes(reason=reason)
+        with self.connection() as connection, connection.transaction():
+            affair = read_affair(connection, kind, affair_id)
+            papers = papers_of(connection, affair_id)
+            record_with_change(
+                connection,
+                EventType.PAPER_READ,
+                at=self.clock.now(),
+                actor=actor,
+                affair=str(affair_id),
+                vendor=affair.vendor_id,
+                reason=reason,
+            )
+        return [opened(paper, self.seal) for paper in papers]

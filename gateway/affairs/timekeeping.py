@@ -9,12 +9,13 @@ from uuid import UUID
 
 import psycopg
 
-from gateway.affairs.affair import Affair, Wanted, advance, papers_of, read_affair
-from gateway.affairs.complaints import missing_calls
+from gateway.affairs.affair import Affair, Wanted, advance, read_affair
 from gateway.affairs.consequences import Consequences
 from gateway.affairs.deadlines import working_days_after
+from gateway.affairs.files import erase_files
 from gateway.affairs.machine import Side
 from gateway.affairs.machines import RECTIFICATION
+from gateway.affairs.papers import missing_calls, papers_of
 from gateway.affairs.reconciling import AT_ONCE, match_claims, settle_promises
 from gateway.clock import Clock
 from gateway.errors import ApprovalRefusedError
@@ -63,6 +64,8 @@ class AffairKeeper:
             done += match_claims(connection, hours=hours, at=at)
             done += self.consequences.work(connection, at=at)
             done += self._look_through(connection, at)
+            years = int(self.parameters["retain.recordings_years"] or 5)
+            done += erase_files(connection, years=years, at=at, limit=AT_ONCE)
             for affair_id, kind in connection.execute(_DUE, (at, AT_ONCE)).fetchall():
                 if kind == "complaint":
                     done += _keep_complaint(connection, affair_id, at)
@@ -125,27 +128,28 @@ def _keep_complaint(connection: psycopg.Connection, affair_id: UUID, at: datetim
 
 def _keep_notice(connection: psycopg.Connection, affair_id: UUID, at: datetime) -> int:
     """Climbs the ladder as far as the time has come."""
-    done = 0
+    done, is_suspended = 0, False
     while True:
-        notice = read_affair(connection, "rectification", affair_id)
-        step = next_step(notice)
-        if step is None:
-            connection.execute(_REST, (None, affair_id))
-            return done
-        name, when = step
-        if when > at:
-            connection.execute(_REST, (when, affair_id))
-            return done
-        if name == "suspend":
-            # First, and twice does no harm: a move without it would look like one.
-            _suspend(connection, notice, at)
         with connection.transaction():
-            if name == "escalate_2":
-                named = (affair_id, notice.vendor_id, notice.contract_id, at)
-                connection.execute(_STOP, named)
-            wanted = Wanted(name, ACTOR, at, Side.CLOCK, "overdue")
-            advance(connection, "rectification", affair_id, wanted)
-        done += 1
+            # Decided under the row's lock: who moves it meanwhile waits, or was before.
+            notice = read_affair(connection, "rectification", affair_id, is_locked=True)
+            step = next_step(notice)
+            if step is None or step[1] > at:
+                when = None if step is None else step[1]
+                connection.execute(_REST, (when, affair_id))
+                return done
+            name = step[0]
+            if name != "suspend" or is_suspended:
+                if name == "escalate_2":
+                    named = (affair_id, notice.vendor_id, notice.contract_id, at)
+                    connection.execute(_STOP, named)
+                wanted = Wanted(name, ACTOR, at, Side.CLOCK, "overdue")
+                advance(connection, "rectification", affair_id, wanted)
+                done += 1
+                continue
+        # First, and twice does no harm: a move without it would look like one.
+        _suspend(connection, notice, at)
+        is_suspended = True
 
 
 def next_step(notice: Affair) -> tuple[str, datetime] | None:

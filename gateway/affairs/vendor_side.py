@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import psycopg
 
 from gateway.affairs.claims import ClaimDesk
+from gateway.affairs.files import FilingDesk
 from gateway.affairs.seal import AffairSeal
 from gateway.affairs.vendor_desk import VendorAffairs
 from gateway.clock import Clock
@@ -18,10 +19,11 @@ def vendor_affairs(
     clock: Clock,
     parameters: Mapping[str, str | None],
     index_key: Secret,
-) -> tuple[VendorAffairs, ClaimDesk]:
-    """Both desks; `parameters` are the company's, as the policies' directory has them."""
+) -> tuple[VendorAffairs, ClaimDesk, FilingDesk]:
+    """Its desks; `parameters` are the company's, as the policies' directory has them."""
     seal, cursors = AffairSeal(index_key), CursorCipher(index_key)
     return (
         VendorAffairs(connect, clock, seal, cursors),
         ClaimDesk(connect, clock, parameters, seal, cursors),
+        FilingDesk(connect, clock, seal),
     )

@@ -1,7 +1,7 @@
 """`casegate agent …` and `casegate caller …`: who may call, and from which number."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 import typer
@@ -15,6 +15,7 @@ from gateway.cli.console import (
     out,
     print_json,
 )
+from gateway.cli.versions import tell
 from gateway.people.agents import Agent, AgentKey
 from gateway.people.desk import PeopleDesk
 from gateway.people.paging import MAX_PAGE, Page
@@ -81,82 +82,46 @@ def show(
     _tell(_desk(config).agent(AgentKey(vendor, contract, agent)), as_json=as_json)
 
 
-@app.command("qualify")
-def qualify(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Let an agent call who has signed secrecy and passed the mandatory courses."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).qualify(key, actor=actor()), as_json=as_json)
+class _Making(Protocol):
+    def __call__(self, desk: PeopleDesk, key: AgentKey, /, *, actor: str) -> Agent | UUID: ...
 
 
-@app.command("suspend")
-def suspend(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Stop a person at once, with his open permits."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).suspend(key, actor=actor()), as_json=as_json)
+def _add_change(word: str, make: _Making, sentence: str) -> None:
+    """Adds a command that does one thing to an agent."""
+
+    @app.command(word, help=sentence)
+    def change(
+        vendor: VendorArgument,
+        contract: ContractArgument,
+        agent: AgentArgument,
+        config: ConfigOption = DEFAULT_CONFIG,
+        as_json: JSONOption = False,
+    ) -> None:
+        outcome = make(_desk(config), AgentKey(vendor, contract, agent), actor=actor())
+        _tell(outcome, as_json=as_json)
 
 
-@app.command("resume")
-def resume(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Propose to lift a suspension, or lift it when a second person has approved."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).resume(key, actor=actor()), as_json=as_json)
-
-
-@app.command("ban")
-def ban(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Take a person out, at this vendor and every other."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).ban(key, actor=actor()), as_json=as_json)
-
-
-@app.command("unban")
-def unban(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Propose to lift a ban, or lift it when a second person has approved."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).unban(key, actor=actor()), as_json=as_json)
-
-
-@app.command("leave")
-def leave(
-    vendor: VendorArgument,
-    contract: ContractArgument,
-    agent: AgentArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """End a registration that its vendor does not end."""
-    key = AgentKey(vendor, contract, agent)
-    _tell(_desk(config).leave(key, actor=actor()), as_json=as_json)
+for _word, _make, _sentence in (
+    (
+        "qualify",
+        PeopleDesk.qualify,
+        "Let an agent call who has signed secrecy and passed the mandatory courses.",
+    ),
+    ("suspend", PeopleDesk.suspend, "Stop a person at once, with his open permits."),
+    (
+        "resume",
+        PeopleDesk.resume,
+        "Propose to lift a suspension, or lift it when a second person has approved.",
+    ),
+    ("ban", PeopleDesk.ban, "Take a person out, at this vendor and every other."),
+    (
+        "unban",
+        PeopleDesk.unban,
+        "Propose to lift a ban, or lift it when a second person has approved.",
+    ),
+    ("leave", PeopleDesk.leave, "End a registration that its vendor does not end."),
+):
+    _add_change(_word, _make, _sentence)
 
 
 @callers.command("list")
@@ -193,10 +158,7 @@ def add_caller(
 ) -> None:
     """Let a vendor call from a number under a contract."""
     added = _desk(config).add_caller(vendor, contract, number, actor=actor())
-    if as_json:
-        print_json(added.document())
-    else:
-        out.print(f"{added.number} is {vendor}'s under {contract}")
+    tell(added.document(), f"{added.number} is {vendor}'s under {contract}", as_json=as_json)
 
 
 @callers.command("end")
@@ -207,12 +169,10 @@ def end_caller(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JSONOption = False,
 ) -> None:
-    """End a number at once."""
+    """End a number at once, with the open permits that show it."""
     ended = _desk(config).end_caller(vendor, contract, number, actor=actor())
-    if as_json:
-        print_json(ended.document())
-    else:
-        out.print(f"{ended.number} has ended: no permit names it any more")
+    sentence = f"{ended.number} has ended, and with it every open permit that shows it"
+    tell(ended.document(), sentence, as_json=as_json)
 
 
 def tell_rest(page: Page) -> None:

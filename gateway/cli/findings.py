@@ -10,6 +10,7 @@ from gateway.cli.console import (
     ConfigOption,
     JSONOption,
     actor,
+    err,
     open_office,
     out,
     print_json,
@@ -44,6 +45,8 @@ def list_(
         )
     if not found:
         out.print("nothing to look into")
+    if len(found) == limit:
+        err.print(f"more, perhaps: --after {found[-1].finding_id}")
 
 
 @app.command("close")

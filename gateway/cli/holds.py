@@ -156,11 +156,18 @@ def answer(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of the decision.")
     ] = None,
+    hours: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hours", help='The only hours of contact, as "every day 18:00-20:00"; repeatable.'
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JSONOption = False,
 ) -> None:
     """Answer a special request and tell the vendor what to do."""
-    given = Answer(decision, None if until is None else until.date(), instruction)
+    last_day = None if until is None else until.date()
+    given = Answer(decision, last_day, instruction, tuple(hours or ()))
     answered = open_office(config).protection().answer(request, given, actor=actor())
     _tell(answered, as_json=as_json)
 

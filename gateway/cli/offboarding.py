@@ -109,7 +109,13 @@ def certificate(
             f" document {filed['document_sha256']}",
             soft_wrap=True,
         )
-    out.print(f"{contract}: {found['step']}, contract {found['contract_status']}")
+    missing = found["missing"]
+    out.print(
+        f"{contract}: {found['step']}, contract {found['contract_status']};"
+        f" missing {missing['recordings']['count']} recordings,"
+        f" {missing['records']['count']} call records",
+        soft_wrap=True,
+    )
 
 
 def report(

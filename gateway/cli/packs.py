@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
@@ -16,13 +15,8 @@ from gateway.cli.console import (
     print_json,
 )
 from gateway.cli.pack_simulation import AtMostOption, LastOption, simulate_pack
-from gateway.cli.proposals import (
-    AuthorityOption,
-    CertificateOption,
-    KeyOption,
-    URLOption,
-    decide_by_api,
-)
+from gateway.cli.proposals import approve
+from gateway.cli.versions import tell, tell_proposal, tell_version
 
 app = typer.Typer(help="Law packs: the rules that a permit is decided by.", no_args_is_help=True)
 
@@ -102,22 +96,10 @@ def propose(
     if as_json:
         print_json({"proposal": str(proposal), "pack": pack})
         return
-    out.print(f"proposed for {pack}: another person runs", soft_wrap=True)
-    out.print(f"  casegate pack approve {proposal} --cert … --key … --ca …", soft_wrap=True)
+    tell_proposal(proposal, pack, group="pack")
 
 
-@app.command("approve")
-def approve(
-    proposal: Annotated[UUID, typer.Argument(help="What `propose` printed.")],
-    cert: CertificateOption,
-    key: KeyOption,
-    ca: AuthorityOption,
-    url: URLOption = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Approve another person's proposal, as a member of compliance with a certificate."""
-    decide_by_api("approve", proposal, (cert, key, ca), url, config=config, as_json=as_json)
+app.command("approve")(approve)
 
 
 @app.command("activate")
@@ -130,10 +112,9 @@ def activate(
     """Put in force what a pack's file says now, if a second person has approved exactly this."""
     desk = open_office(config).packs()
     ended = desk.activate(pack, _moment(effective), actor=actor())
-    if as_json:
-        print_json({"pack": pack, "digest": desk.pack(pack).digest, "previous": list(ended)})
-    else:
-        out.print(f"in force: {pack}; before: {', '.join(ended) or 'none'}", soft_wrap=True)
+    content = {"pack": pack, "digest": desk.pack(pack).digest, "previous": list(ended)}
+    sentence = f"in force: {pack}; before: {', '.join(ended) or 'none'}"
+    tell(content, sentence, as_json=as_json)
 
 
 @app.command("end")
@@ -142,10 +123,8 @@ def end(
 ) -> None:
     """Let a pack decide no longer, once a second person has approved `propose --end`."""
     ended = open_office(config).packs().end(pack, actor=actor())
-    if as_json:
-        print_json({"pack": pack, "previous": list(ended)})
-    else:
-        out.print(f"no longer in force: {pack} ({', '.join(ended)})", soft_wrap=True)
+    sentence = f"no longer in force: {pack} ({', '.join(ended)})"
+    tell({"pack": pack, "previous": list(ended)}, sentence, as_json=as_json)
 
 
 @app.command("history")
@@ -156,13 +135,7 @@ def history(config: ConfigOption = DEFAULT_CONFIG, as_json: JSONOption = False) 
         print_json(versions)
         return
     for each in versions:
-        until = "now" if each.ended_at is None else f"{each.ended_at.isoformat()}, {each.ended_by}"
-        out.print(
-            f"{each.pack} {each.version}  {each.digest}\n"
-            f"  {each.effective_at.isoformat()} until {until}; proposed by {each.proposed_by},"
-            f" approved by {each.approved_by}",
-            soft_wrap=True,
-        )
+        tell_version(each, f"{each.pack} {each.version}", each.effective_at)
 
 
 @app.command("simulate")

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
@@ -17,14 +16,10 @@ from gateway.cli.console import (
 )
 from gateway.cli.pack_simulation import AtMostOption, LastOption, simulate_pack
 from gateway.cli.policy import read_named_policy, tell_changes
-from gateway.cli.proposals import (
-    AuthorityOption,
-    CertificateOption,
-    KeyOption,
-    URLOption,
-    decide_by_api,
-)
+from gateway.cli.proposals import approve
+from gateway.cli.versions import tell, tell_proposal, tell_version
 from gateway.identity.principal import StaffRole
+from gateway.release.note_explanation import NoteExplanation
 from gateway.scopes.simulation import Simulation
 from policies.difference import policy_changes
 from policies.fields import Stage
@@ -72,25 +67,7 @@ def propose(
         return
     in_force = desk.in_force().policy(policy.vendor, policy.contract)
     tell_changes(policy_changes(in_force, policy, desk.catalog), as_json=False)
-    out.print(f"proposed {policy.digest}: another person runs", soft_wrap=True)
-    out.print(f"  casegate policy approve {proposal} --cert … --key … --ca …", soft_wrap=True)
-
-
-def approve(
-    proposal: Annotated[UUID, typer.Argument(help="What `propose` printed.")],
-    cert: CertificateOption,
-    key: KeyOption,
-    ca: AuthorityOption,
-    url: URLOption = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JSONOption = False,
-) -> None:
-    """Approve another person's proposal, as a member of compliance with a certificate of your own.
-
-    It goes through the company API, which knows the role behind the certificate: whoever has an
-    account on this host is nobody in particular.
-    """
-    decide_by_api("approve", proposal, (cert, key, ca), url, config=config, as_json=as_json)
+    tell_proposal(proposal, policy.digest, group="policy")
 
 
 def activate(
@@ -103,10 +80,9 @@ def activate(
     desk = open_office(config).scopes()
     loaded = desk.file_of(vendor, contract)
     previous = desk.activate(loaded, actor=actor())
-    if as_json:
-        print_json({"policy": loaded.policy.digest, "previous": previous})
-    else:
-        out.print(f"in force: {loaded.policy.digest}; before: {previous or 'none'}")
+    content = {"policy": loaded.policy.digest, "previous": previous}
+    sentence = f"in force: {loaded.policy.digest}; before: {previous or 'none'}"
+    tell(content, sentence, as_json=as_json)
 
 
 def withdraw(
@@ -131,13 +107,7 @@ def history(
         print_json(versions)
         return
     for each in versions:
-        until = "now" if each.ended_at is None else f"{each.ended_at.isoformat()} {each.ended_by}"
-        out.print(
-            f"{each.vendor} / {each.contract}  {each.digest}\n"
-            f"  {each.activated_at.isoformat()} until {until}; proposed by {each.proposed_by},"
-            f" approved by {each.approved_by}",
-            soft_wrap=True,
-        )
+        tell_version(each, f"{each.vendor} / {each.contract}", each.activated_at)
 
 
 def show(
@@ -175,12 +145,19 @@ def explain(
         if policy is None
         else read_named_policy(policy, config)
     )
-    fields = office.explain_case(loaded, case, stage, role=role, actor=actor())
+    found = office.explain_case(loaded, case, stage, role=role, actor=actor())
     if as_json:
-        print_json({"policy": loaded.policy.digest, "stage": stage.value, "fields": fields})
+        print_json(
+            {
+                "policy": loaded.policy.digest,
+                "stage": stage.value,
+                "fields": found.fields,
+                "notes": found.notes,
+            }
+        )
         return
     out.print(f"policy {loaded.policy.digest}, stage {stage.value}", soft_wrap=True)
-    for each in fields:
+    for each in found.fields:
         why = "" if each.reason is None else f" (wider: {each.reason})"
         out.print(
             f"{each.field} [{each.field_class}]: {each.source or '-'} -> {each.result or '-'}"
@@ -188,6 +165,20 @@ def explain(
             soft_wrap=True,
             markup=False,
         )
+    if found.notes is not None:
+        _tell_notes(found.notes)
+
+
+def _tell_notes(notes: NoteExplanation) -> None:
+    counted = ", ".join(f"{count} {kind}" for kind, count in notes.found.items())
+    out.print(
+        f"notes: {notes.outcome}   {notes.rule}, {notes.line or 'no line'};"
+        f" cut out: {counted or 'nothing'}",
+        soft_wrap=True,
+        markup=False,
+    )
+    if notes.result is not None:
+        out.print(f"  {notes.result}", soft_wrap=True, markup=False)
 
 
 def simulate(

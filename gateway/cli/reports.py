@@ -15,8 +15,7 @@ from gateway.cli.console import (
     out,
     print_json,
 )
-from gateway.errors import ConfigurationError
-from gateway.reports.tables import table_of, write_csv
+from gateway.cli.tables import also_as_csv, write_file
 from gateway.working_days import CHINA
 
 _DAYS = 14
@@ -54,7 +53,8 @@ def grid(
     since = until - timedelta(days=_DAYS) if first is None else first.date()
     found = office.reports().grid(vendor=vendor, first=since, last=until)
     if csv is not None:
-        _write(csv, write_csv(*table_of(found)))
+        also_as_csv(csv, found)
+        out.print(f"written to {csv}", soft_wrap=True)
     elif as_json:
         print_json(found)
     else:
@@ -76,7 +76,8 @@ def list_reports(
     desk = open_office(config).reports()
     found = desk.reports(vendor=vendor, cursor=None, limit=_PAGE)["items"]
     if csv is not None:
-        _write(csv, write_csv(*table_of(found)))
+        also_as_csv(csv, found)
+        out.print(f"written to {csv}", soft_wrap=True)
     elif as_json:
         print_json(found)
     else:
@@ -118,14 +119,5 @@ def workbook(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write all that was sent for a period as XLSX."""
-    _write(target, open_office(config).reports().workbook(vendor, contract, period))
-
-
-def _write(target: Path, content: bytes) -> None:
-    try:
-        target.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{target} cannot be written; name a file in a directory that is there"
-        ) from error
+    write_file(target, open_office(config).reports().workbook(vendor, contract, period))
     out.print(f"written to {target}", soft_wrap=True)

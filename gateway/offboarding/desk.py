@@ -23,6 +23,7 @@ from gateway.offboarding.closing import (
     contest_certificate,
 )
 from gateway.offboarding.ending import cut_term, end_contract, running_contracts
+from gateway.offboarding.missing import missing_of
 from gateway.offboarding.notices import REMINDER, list_notices, notices_of, remind
 from gateway.offboarding.procedure import Means, carry_on, unfinished
 from gateway.offboarding.record import Offboarding, list_offboardings, read_offboarding
@@ -158,7 +159,7 @@ class OffboardingDesk:
             ]
 
     def one(self, contract_id: str) -> dict[str, Any]:
-        """One contract's end with all its facts, notices and certificates.
+        """One contract's end with all its facts, notices, certificates, and what is missing.
 
         Raises:
             NotFoundError: it has not been ended.
@@ -168,6 +169,7 @@ class OffboardingDesk:
             return {
                 **_document(connection, found),
                 "facts": found.facts,
+                "missing": missing_of(connection, found.vendor_id, contract_id),
                 "certificates": [
                     certificate_document(filed)
                     for filed in certificates_of(connection, contract_id)

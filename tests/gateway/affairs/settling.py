@@ -7,6 +7,7 @@ from uuid import UUID
 from gateway.affairs.claims import ClaimDesk
 from gateway.affairs.complaints import ComplaintDesk
 from gateway.affairs.consequences import Consequences
+from gateway.affairs.files import FileDesk, FilingDesk
 from gateway.affairs.ledger import LedgerDesk, Posting
 from gateway.affairs.rectifications import RectificationDesk
 from gateway.affairs.seal import AffairSeal
@@ -27,6 +28,7 @@ PARAMETERS = {
     "rectify.deadline_minor_days": "30",
     "repay.claim_hours": "24",
     "repay.match_days": "1",
+    "retain.recordings_years": "5",
 }
 
 
@@ -68,12 +70,21 @@ class Settling:
 
     @property
     def vendor_side(self) -> tuple[VendorAffairs, ClaimDesk]:
-        return vendor_affairs(
+        affairs, claims, _files = vendor_affairs(
             lambda: self.lender.role("vendor"),
             self.lender.clock,
             PARAMETERS,
             self.debtors.index_key,
         )
+        return affairs, claims
+
+    @property
+    def filing(self) -> FilingDesk:
+        return FilingDesk(lambda: self.lender.role("vendor"), self.lender.clock, self.seal)
+
+    @property
+    def files(self) -> FileDesk:
+        return FileDesk(self.lender.role, self.lender.clock, self.seal)
 
     @property
     def keeper(self) -> AffairKeeper:

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from gateway.affairs.complaints import Grievance
+from gateway.affairs.complaints import ComplaintDesk
+from gateway.affairs.grievance import Grievance
 from gateway.affairs.vendor_desk import Paper
 from gateway.errors import (
     ApprovalRefusedError,
@@ -13,7 +15,7 @@ from gateway.errors import (
     NotFoundError,
     RequestInvalidError,
 )
-from tests.gateway.affairs.settling import Settling
+from tests.gateway.affairs.settling import PARAMETERS, Settling
 from tests.gateway.store.lender import START
 
 TEXT = "张三丰投诉: 一天来电五次, 还打给单位"
@@ -54,6 +56,13 @@ def test_a_complaint_is_registered_once(settling: Settling) -> None:
         _register(settling, repeat=(key, b"2" * 32))
     with pytest.raises(RequestInvalidError, match="category"):
         _register(settling, category="weather")
+
+
+def test_without_a_department_nothing_is_registered(settling: Settling) -> None:
+    desk = replace(settling.complaints, parameters={**PARAMETERS, "routing.complaint": None})
+
+    with pytest.raises(IllegalTransitionError, match="name a department"):
+        _register(settling, desk=desk)
 
 
 def test_the_vendor_sees_codes_and_calls_and_never_who_complained(settling: Settling) -> None:
@@ -165,12 +174,16 @@ def test_sixty_days_take_two_persons(settling: Settling) -> None:
     thirty = desk.extend(affair_id, actor=ACTOR, reason="complex")
     assert thirty["due_at"].startswith("2026-06-01T")  # the 31st of May is a Sunday
 
-    proposal = desk.extend(affair_id, actor=ACTOR, reason="complex")["proposal_id"]
+    with pytest.raises(RequestInvalidError, match="the customer is told"):
+        desk.extend(affair_id, actor=ACTOR, reason="complex")
+    longest: dict[str, Any] = {"actor": ACTOR, "reason": "complex", "notice": "letter"}
+    proposal = desk.extend(affair_id, **longest)["proposal_id"]
     settling.approve(proposal, START)
-    sixty = desk.extend(affair_id, actor=ACTOR, reason="complex")
+    sixty = desk.extend(affair_id, **longest)
 
     assert (thirty["state"], sixty["state"]) == ("extended_30", "extended_60")
     assert sixty["due_at"] == "2026-06-30T16:00:00.000Z"
+    assert sixty["facts"]["extension_notice"] == "letter"
     with pytest.raises(IllegalTransitionError):
         desk.extend(affair_id, actor=ACTOR, reason="complex")
 
@@ -232,6 +245,7 @@ def _register(
     category: str = "frequency",
     about_staff: str | None = None,
     repeat: tuple[str | None, bytes | None] = (None, None),
+    desk: ComplaintDesk | None = None,
 ) -> dict[str, Any]:
     grievance = Grievance(
         "alpha",
@@ -245,4 +259,4 @@ def _register(
         TEXT,
         about_staff,
     )
-    return settling.complaints.register(grievance, actor=ACTOR, repeat=repeat)
+    return (desk or settling.complaints).register(grievance, actor=ACTOR, repeat=repeat)

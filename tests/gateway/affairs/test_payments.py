@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.affairs.claims import LedgerPayment, OpenClaim, PaymentClaim, match_claim
-from gateway.affairs.complaints import Grievance
+from gateway.affairs.grievance import Grievance
 from gateway.errors import (
     IdempotencyKeyReusedError,
     IllegalTransitionError,

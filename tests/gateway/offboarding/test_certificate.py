@@ -148,3 +148,31 @@ def test_a_document_is_found_under_its_own_contract_only(
 
     with pytest.raises(NotFoundError):
         stage.desk.paper("beta-2026", filing.certificate_id)
+
+
+def test_calls_without_a_recording_are_said_to_be_missing(stage: Stage) -> None:
+    (row,) = stage.lender.query("SELECT case_id FROM casegate.assigned_case LIMIT 1")
+    calls = (("told", 30), ("recorded", 30), ("no answer", 0))
+    with stage.lender.owner() as connection:
+        for name, talked in calls:
+            connection.execute(
+                "INSERT INTO casegate.call_record (vendor_id, contract_id, call_id, case_id,"
+                " agent_ref, direction, call_kind, started_at, ended_at, talk_s, result_code,"
+                " disclosures, summary_state, received_at, batch_id, body_sha256)"
+                " VALUES ('alpha', %s, %s, %s, 'a1', 'outbound', 'interactive', %s, %s, %s,"
+                " 'RPC_PTP', '{}', 'none', %s, gen_random_uuid(), '')",
+                (CONTRACT, name, row[0], START, START, talked, START),
+            )
+        connection.execute(
+            "INSERT INTO casegate.recording (recording_id, vendor_id, contract_id, call_id,"
+            " sha256, bytes, codec, duration_s, started_at, ended_at, notice_given, state,"
+            " received, kek_id, wrapped_key, announced_at, expires_at, retention_until)"
+            " VALUES (gen_random_uuid(), 'alpha', %s, 'recorded', %s, 1, 'wav', 30, %s, %s, true,"
+            " 'verified', 1, 'k', '', %s, %s, %s)",
+            (CONTRACT, bytes(32), *(5 * (START,))),
+        )
+
+    missing = stage.desk.one(CONTRACT)["missing"]
+
+    assert missing["recordings"] == {"count": 1, "first": ["told"]}
+    assert missing["records"] == {"count": 0, "first": []}
