@@ -1,5 +1,9 @@
-"""What is looked for in what is new, by kind; see detection_queries_calls for single calls."""
+"""What is looked for in what is new, by kind: here in sums of permits, records and reports.
 
+Single calls are in detection_queries_calls, who reads and complains in detection_queries_access.
+"""
+
+from gateway.findings.detection_queries_access import QUERIES as _ACCESS
 from gateway.findings.detection_queries_calls import QUERIES as _CALLS
 
 _DAY = "(x.requested_at AT TIME ZONE 'Asia/Shanghai')::date"
@@ -33,6 +37,7 @@ HAVING count(*) >= %(threshold)s
 
 QUERIES: dict[str, str] = {
     **_CALLS,
+    **_ACCESS,
     # The same length of talk again and again on one day: typed, not measured.
     "same_talk": """
 SELECT c.vendor_id, c.contract_id, c.agent_ref,

@@ -19,7 +19,9 @@ from gateway.errors import (
 )
 from gateway.evidence import record_with_change
 from gateway.operations.approval import ProposalKind, propose, take_approval
+from gateway.people.paging import Listing, Page
 from gateway.release.cursor import CursorCipher
+from gateway.reports.closing import Meeting, close_month, list_months, record_meeting
 from gateway.reports.grid import read_grid
 from gateway.reports.periods import DueTimes, parse_period
 from gateway.reports.store import newest_reports, report_page
@@ -32,12 +34,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class ReportDesk:
-    """Use cases on connections of their own, for the company API and the commands."""
+    """Use cases on connections of their own, for the company API and the commands.
+
+    `meetings` is how many meetings a month has to have before it is closed.
+    """
 
     connection: Callable[[], AbstractContextManager[psycopg.Connection]]
     clock: Clock
     due: DueTimes
     cursors: CursorCipher
+    meetings: int
 
     def grid(self, *, vendor: str | None, first: date, last: date) -> list[dict[str, Any]]:
         """Every report that is owed for these days, with its state.
@@ -45,10 +51,10 @@ class ReportDesk:
         Raises:
             RequestInvalidError: the days are in the wrong order, or more than a hundred.
         """
+        if not timedelta() <= last - first < _LONGEST_GRID or last == date.max:
+            raise RequestInvalidError("from and to: at most 100 days, in their order")
         since = datetime.combine(first, time(), CHINA)
         until = datetime.combine(last, time(), CHINA) + _DAY
-        if not _DAY <= until - since <= _LONGEST_GRID:
-            raise RequestInvalidError("from and to: at most 100 days, in their order")
         with self.connection() as connection:
             found = read_grid(
                 connection,
@@ -113,6 +119,31 @@ class ReportDesk:
                     raise
                 return propose(connection, ProposalKind.REPORT_WAIVE, subject, actor=actor, at=now)
         return None
+
+    def meet(self, meeting: Meeting, *, actor: str) -> dict[str, Any]:
+        """Puts a meeting about a month on record; see reports.closing."""
+        with self.connection() as connection:
+            return record_meeting(connection, meeting, actor=actor, at=self.clock.now())
+
+    def close(self, named: tuple[str, str], text: str, *, actor: str) -> dict[str, Any]:
+        """Closes the month of a vendor and contract; see reports.closing."""
+        period, now = parse_period(text), self.clock.now()
+        with self.connection() as connection:
+            return close_month(connection, named, period, self.meetings, actor=actor, at=now)
+
+    def months(
+        self, *, vendor: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """A page of months with their meetings, newest first.
+
+        Raises:
+            RequestInvalidError: the cursor is not one of this listing.
+        """
+        listing = Listing(self.cursors, f"company/months/{vendor}")
+        after = listing.position(cursor)
+        with self.connection() as connection:
+            found = list_months(connection, vendor=vendor, after=after, limit=limit + 1)
+        return listing.page(found, limit)
 
     def _verify_waivable(
         self, connection: psycopg.Connection, vendor: str, contract: str, period: str

@@ -32,6 +32,7 @@ from gateway.redaction.spans import Span
 from gateway.release.cursor import CursorCipher
 from gateway.reports.metrics import SCHEMA_VERSION, Difference, differences
 from gateway.reports.periods import DueTimes, Period, parse_period
+from gateway.reports.punctuality import count_punctual
 from gateway.reports.store import (
     Report,
     count_period,
@@ -103,8 +104,9 @@ class FilingDesk:
         period = parse_period(text)
         now = self.clock.now()
         with refusals(), self.connect() as connection, self._own(connection, principal):
-            self._verify_owed(connection, principal, period)
-            metrics = self._count(connection, principal, period)
+            metrics = self._count(
+                connection, principal, period, self._term_of(connection, principal, period)
+            )
         return {
             "period": period.text,
             "kind": period.kind.value,
@@ -182,15 +184,17 @@ class FilingDesk:
             )
             yield
 
-    def _verify_owed(
+    def _term_of(
         self, connection: psycopg.Connection, principal: VendorPrincipal, period: Period
-    ) -> None:
+    ) -> tuple[datetime, datetime]:
+        """When the contract runs; NotFoundError if a report of the period is not owed."""
         row = connection.execute(
             "SELECT starts_at, ends_at FROM casegate.contract_term(%s, %s)",
             (principal.vendor_id, principal.contract_id),
         ).fetchone()
         if row is None or not (period.begins < row[1] and row[0] < period.ends):
             raise NotFoundError("the contract did not run in this period")
+        return row[0], row[1]
 
     def _verify_texts(self, texts: Mapping[str, Any]) -> None:
         for name, value in texts.items():
@@ -218,16 +222,21 @@ class FilingDesk:
         return known[0]
 
     def _count(
-        self, connection: psycopg.Connection, principal: VendorPrincipal, period: Period
+        self,
+        connection: psycopg.Connection,
+        principal: VendorPrincipal,
+        period: Period,
+        term: tuple[datetime, datetime],
     ) -> dict[str, Any]:
         connection.execute(_COUNTING)
+        named = (principal.vendor_id, principal.contract_id)
         return count_period(
             connection,
-            principal.vendor_id,
-            principal.contract_id,
+            *named,
             period,
             results=self.rules.results,
             grace=self.rules.grace,
+            punctual=count_punctual(connection, named, term, period, self.rules.due),
         )
 
     def _file(
@@ -241,7 +250,7 @@ class FilingDesk:
         now = self.clock.now()
         if now < period.ends:
             raise PeriodNotEndedError("the period is not over")
-        self._verify_owed(connection, principal, period)
+        term = self._term_of(connection, principal, period)
         named = (principal.vendor_id, principal.contract_id)
         # One at a time for a period: two that are sent together are two revisions or one refusal.
         connection.execute(
@@ -249,7 +258,7 @@ class FilingDesk:
             ("casegate.report/" + "/".join((*named, period.text)),),
         )
         _verify_revision(newest_reports(connection, *named, period.text), filing.revision)
-        counted = self._count(connection, principal, period)
+        counted = self._count(connection, principal, period, term)
         found = differences(filing.metrics, counted)
         report_id = uuid4()
         due = self.rules.due.due_at(period)

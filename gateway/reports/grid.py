@@ -9,11 +9,16 @@ from gateway.reports.calendar import Owed, Sent, Term, owed_reports
 from gateway.reports.periods import DueTimes
 from gateway.working_days import CHINA
 
+# Nothing is owed here for the time before a vendor could come in at all.
 _TERMS = """
-SELECT vendor_id, contract_id, starts_at, ends_at FROM casegate.contract
- WHERE starts_at < %(until)s AND ends_at > %(since)s
-   AND (%(vendor)s::text IS NULL OR vendor_id = %(vendor)s)
- ORDER BY vendor_id, contract_id
+SELECT k.vendor_id, k.contract_id, greatest(k.starts_at, first.not_before), k.ends_at
+  FROM casegate.contract k
+ CROSS JOIN LATERAL (
+   SELECT min(c.not_before) AS not_before FROM casegate.credential c
+    WHERE c.contract_id = k.contract_id AND c.vendor_id = k.vendor_id) first
+ WHERE k.starts_at < %(until)s AND k.ends_at > %(since)s AND first.not_before < %(until)s
+   AND (%(vendor)s::text IS NULL OR k.vendor_id = %(vendor)s)
+ ORDER BY k.vendor_id, k.contract_id
 """
 # Of each period what counts: the newest accepted one, else the newest that was sent.
 _SENT = """

@@ -9,7 +9,7 @@ from gateway.reports.periods import ReportKind
 from policies.contact.model import CallKind, Measure
 from policies.contact.results import ResultCodes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Rates are compared to so much, in their own unit (points, per mille, seconds).
 _TOLERANCE = Decimal("0.1")
 _TENTH = Decimal("0.1")
@@ -23,12 +23,15 @@ COUNTS = (
 )
 RATES = (
     *("coverage_rate", "connect_rate", "rpc_rate", "avg_talk_s"),
-    *("complaint_rate_per_1000_cases", "recording_coverage"),
+    *("complaint_rate_per_1000_cases", "recording_coverage", "recovery_rate"),
 )
 LISTS = ("special_requests_by_type", "refused_permits_by_code")
 # From the week on.
-LATER_COUNTS = ("agents_active", "open_rectifications", "overdue_rectifications")
-LATER_RATES = ("agents_trained_rate", "turnover", "ptp_kept_rate")
+LATER_COUNTS = ("agents_active", "open_rectifications", "overdue_rectifications", "qc_sampled")
+LATER_RATES = ("agents_trained_rate", "turnover", "ptp_kept_rate", "qc_fail_rate", "on_time_rate")
+# Of a month alone; the second is true or false.
+MONTHLY_COUNTS = ("incidents",)
+MONTHLY_FLAGS = ("data_access_review_done",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ class Difference:
 def metric_names(kind: ReportKind) -> tuple[str, ...]:
     """All numbers that a report of this kind has to hold."""
     daily = (*COUNTS, *RATES, *LISTS)
-    return daily if kind is ReportKind.DAILY else (*daily, *LATER_COUNTS, *LATER_RATES)
+    if kind is ReportKind.DAILY:
+        return daily
+    weekly = (*daily, *LATER_COUNTS, *LATER_RATES)
+    return weekly if kind is ReportKind.WEEKLY else (*weekly, *MONTHLY_COUNTS, *MONTHLY_FLAGS)
 
 
 def uncounted_results(results: ResultCodes) -> list[str]:
@@ -101,6 +107,8 @@ def compute_metrics(
         "avg_talk_s": rate(calls["talked_s"], calls["connected_calls"], _ONE),
         "complaint_rate_per_1000_cases": rate(complaints, in_hand, _PER_MILLE),
         "recording_coverage": rate(calls["recorded"], calls["connected_calls"]),
+        # Of cases whose amount is known, of which all that may have been repaid is counted.
+        "recovery_rate": rate(int(counts["recovered"]), int(counts["placed"])),
         **{name: {key: int(n) for key, n in sorted(counts[name].items())} for name in LISTS},
     }
     if kind is not ReportKind.DAILY:
@@ -108,6 +116,11 @@ def compute_metrics(
         metrics["agents_trained_rate"] = rate(counts["agents_trained"], counts["agents_active"])
         metrics["turnover"] = rate(counts["agents_left"], counts["agents_at_start"])
         metrics["ptp_kept_rate"] = rate(counts["promises_kept"], counts["promises_due"])
+        metrics["qc_fail_rate"] = rate(counts["qc_failed"], counts["qc_checked"])
+        metrics["on_time_rate"] = rate(counts["reports_on_time"], counts["reports_due"])
+    if kind is ReportKind.MONTHLY:
+        metrics.update({name: int(counts[name]) for name in MONTHLY_COUNTS})
+        metrics.update({name: bool(counts[name]) for name in MONTHLY_FLAGS})
     return metrics
 
 

@@ -115,12 +115,12 @@ def parse_period(text: str) -> Period:
         RequestInvalidError: it names none.
     """
     try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        if re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", text):
             return period_of(date.fromisoformat(text), ReportKind.DAILY)
-        if re.fullmatch(r"[0-9]{4}-W[0-9]{2}", text):
+        if re.fullmatch(r"2[0-9]{3}-W[0-9]{2}", text):
             first = date.fromisocalendar(int(text[:4]), int(text[6:]), 1)
             return period_of(first, ReportKind.WEEKLY)
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
+        if re.fullmatch(r"2[0-9]{3}-[0-9]{2}", text):
             return period_of(date(int(text[:4]), int(text[5:]), 1), ReportKind.MONTHLY)
     except (ValueError, OverflowError) as error:
         raise RequestInvalidError("period: there is no such day, week or month") from error

@@ -15,7 +15,10 @@ from gateway.reports.periods import Period
 from policies.contact.results import ResultCodes
 
 _CALLS = "SELECT * FROM casegate.report_calls(%s, %s, %s, %s, %s)"
-_COUNTS = "SELECT casegate.report_counts(%s, %s, %s, %s, %s)"
+_COUNTS = """
+SELECT casegate.report_counts(%(vendor)s, %(contract)s, %(since)s, %(until)s, %(uncounted)s)
+    || casegate.report_quality(%(vendor)s, %(contract)s, %(since)s, %(until)s)
+"""
 _COLUMNS = """
 SELECT sequence, report_id, vendor_id, contract_id, kind, period, revision, schema_version, state,
        due_at, submitted_at, is_late, prepared_by, metrics, texts, differences, totals_sha256,
@@ -92,17 +95,27 @@ def count_period(
     *,
     results: ResultCodes,
     grace: timedelta,
+    punctual: tuple[int, int],
 ) -> dict[str, Any]:
     """Every number of a period, from records, permits, refusals, requests and ledger as of now.
 
-    `grace` is how long after a call its record may come without being late.
+    `grace` is how long after a call its record may come without being late; `punctual` are the
+    reports that fell due in the period and those of them that were on time.
     """
     within = (vendor_id, contract_id, period.begins, period.ends)
     with connection.cursor(row_factory=args_row(CallTally)) as cursor:
         tallies = cursor.execute(_CALLS, (*within, grace)).fetchall()
-    row = connection.execute(_COUNTS, (*within, uncounted_results(results))).fetchone()
+    named = {
+        "vendor": vendor_id,
+        "contract": contract_id,
+        "since": period.begins,
+        "until": period.ends,
+        "uncounted": uncounted_results(results),
+    }
+    row = connection.execute(_COUNTS, named).fetchone()
     assert row is not None
-    return compute_metrics(tallies, row[0], results, period.kind)
+    counts = {**row[0], "reports_due": punctual[0], "reports_on_time": punctual[1]}
+    return compute_metrics(tallies, counts, results, period.kind)
 
 
 def newest_reports(

@@ -174,6 +174,64 @@ def _same_talk(month: Month) -> None:
     )
 
 
+def _off_shift(month: Month) -> None:
+    # Alpha's agents begin at nine and end before ten.
+    _touched(
+        month,
+        "INSERT INTO casegate.contact (contact_id, vendor_id, contract_id, case_id, case_ref,"
+        " person_mac, point_mac, point_kind, party, debt, channel, call_kind, agent_ref,"
+        " requested_at, expires_at, state, handling, closed_at, counts)"
+        " SELECT gen_random_uuid(), 'alpha', 'alpha-2026', case_id, case_ref, person_mac,"
+        " contact_mac, 'mobile', 'debtor', 'd', 'voice_human', 'interactive', 'alpha-001',"
+        " '2026-04-29T19:00+08:00', '2026-04-29T19:10+08:00', 'recorded', 'reveal_once',"
+        " '2026-04-29T19:05+08:00', 0 FROM planned WHERE n < 4",
+    )
+
+
+def _two_networks(month: Month) -> None:
+    # Another permit of the same agent's while the first is open, from a second place.
+    _touched(
+        month,
+        "INSERT INTO casegate.contact (contact_id, vendor_id, contract_id, case_id, case_ref,"
+        " person_mac, point_mac, point_kind, party, debt, channel, call_kind, agent_ref,"
+        " requested_at, expires_at, state, handling, closed_at, counts, network)"
+        " SELECT gen_random_uuid(), 'alpha', 'alpha-2026', case_id, case_ref, person_mac,"
+        " contact_mac, 'mobile', 'debtor', 'd', 'voice_human', 'interactive', agent_ref,"
+        " started_at + interval '1 minute', started_at + interval '11 minutes', 'unused',"
+        " 'dial_token', started_at + interval '2 minutes', 0, '198.51.100.0/24'"
+        " FROM planned WHERE n = 44",
+    )
+
+
+def _failed_reads(month: Month) -> None:
+    _touched(
+        month,
+        "INSERT INTO oversight.volume VALUES (9001, '2026-05-07T06:00Z', 9002, 9004, 10, 0, 0)",
+    )
+
+
+def _night_reads(month: Month) -> None:
+    # Neither hour alone is much.
+    _touched(
+        month,
+        "INSERT INTO oversight.volume VALUES"
+        " (9001, '2026-05-06T15:00Z', 9003, 0, 3, 600, 0),"
+        " (9001, '2026-05-06T19:00Z', 9003, 0, 3, 500, 0)",
+    )
+
+
+def _complaints_again(month: Month) -> None:
+    # About two cases of one debtor, with six days between them.
+    _touched(
+        month,
+        "INSERT INTO casegate.affair (affair_id, kind, vendor_id, contract_id, state, codes,"
+        " case_id, opened_at, opened_by, due_at)"
+        " SELECT gen_random_uuid(), 'complaint', 'alpha', 'alpha-2026', 'registered',"
+        " '{attitude}', case_id, started_at + days * interval '1 day', 'x', started_at"
+        " + interval '30 days' FROM planned, unnest(ARRAY[0, 6, 20]) AS days WHERE n = 70",
+    )
+
+
 # The name of a lie, how it is planted, the finding, and a reference in its evidence.
 PLANTED: tuple[tuple[str, Callable[[Month], None], str, str | None], ...] = (
     ("a call on a recalled case", _recalled, "CALL_ON_RECALLED_CASE", "call-629"),
@@ -238,6 +296,11 @@ PLANTED: tuple[tuple[str, Callable[[Month], None], str, str | None], ...] = (
         "CALL_PROMISE_FAR",
         "call-210",
     ),
+    ("numbers looked up after work", _off_shift, "REVEALS_OFF_SHIFT", None),
+    ("an agent in two places", _two_networks, "AGENT_ON_TWO_NETWORKS", None),
+    ("ten reads in vain within an hour", _failed_reads, "READS_FAILED", None),
+    ("a thousand cases read at night", _night_reads, "READS_AT_NIGHT", None),
+    ("a debtor who complains again", _complaints_again, "COMPLAINT_AGAIN", None),
     ("typed lengths of talk", _same_talk, "CALL_SAME_TALK", None),
     ("a permit that was never closed", _never_closed, "PERMIT_NEVER_CLOSED", None),
     ("a recording that is not there", _no_recording, "RECORDING_MISSING", "call-16"),

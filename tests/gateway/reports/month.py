@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from gateway.findings.detection import Detection
 from gateway.findings.detection_rules import packaged_rules
 from gateway.identity.principal import VendorPrincipal
+from gateway.quality.checks import Verdict
+from gateway.quality.incidents import Incident
 from gateway.redaction.identifiers import IdentifierFinder
 from gateway.release.cursor import CursorCipher
 from gateway.reports.filing import Filing, FilingDesk, ReportRules
@@ -53,13 +56,13 @@ INSERT INTO casegate.contact (contact_id, vendor_id, contract_id, case_id, case_
   point_mac, point_kind,
   party, debt, channel, call_kind, agent_ref, script_id, script_version, caller_number,
   requested_at, expires_at, state,
-  handling, dialed_at, closed_at, result, counts)
+  handling, dialed_at, closed_at, result, counts, network)
 SELECT permit, 'alpha', 'alpha-2026', case_id, case_ref, person_mac, contact_mac, 'mobile',
   'debtor', 'd' || n, 'voice_human',
   'interactive', agent_ref, 'first-reminder', 1, '+8657188000001', started_at - interval
   '5 seconds',
   started_at + interval '10 minutes', 'recorded', 'dial_token', started_at, started_at + interval
-  '4 minutes', result, 9
+  '4 minutes', result, 9, '203.0.113.0/24'
   FROM planned
 """
 _RECORDS = """
@@ -119,6 +122,27 @@ SELECT gen_random_uuid(), 'alpha', 'alpha-2026', person_mac, case_id, case_ref, 
   agent_ref, started_at, 'raised', 'care',
   started_at + interval '3 days' FROM planned WHERE n IN (100, 200, 300)
 """
+# What the search index says of the vendor: it pulls by day, and now and then it asks in vain.
+_WORDS = """
+INSERT INTO oversight.word (id, word, is_event) VALUES (9001, 'alpha', false),
+  (9002, 'access.denied', true), (9003, 'access.release', true), (9004, 'NOT_FOUND', false)
+"""
+_VOLUMES = """
+INSERT INTO oversight.volume (vendor, hour, event, code, entries, cases, bytes)
+SELECT 9001, (day + hour * interval '1 hour') AT TIME ZONE 'Asia/Shanghai', 9003, 0, 3,
+  CASE WHEN hour = 6 THEN 100 ELSE 5000 END, 1000000
+  FROM generate_series('2026-04-01'::timestamp, '2026-04-30', '1 day') AS day,
+  unnest(ARRAY[6, 9, 21]) AS hour
+UNION ALL SELECT 9001, day + interval '2 hours', 9002, 9004, 2, 0, 0
+  FROM generate_series('2026-04-01T00:00Z'::timestamptz, '2026-04-30T00:00Z', '1 day') AS day
+"""
+_PAYMENTS = """
+INSERT INTO casegate.ledger_entry (entry_id, case_id, posted_at, amount, kind, balance_after,
+  received_at)
+SELECT 'paid-' || n, case_id, started_at + interval '5 hours', 100000, 'payment', 5000, started_at
+  + interval '6 hours' FROM planned WHERE n BETWEEN 90 AND 99
+"""
+_DAY = timedelta(days=1)
 
 
 @dataclass
@@ -139,9 +163,25 @@ class Month:
         for statement in (
             "UPDATE casegate.assigned_case SET assigned_at = '2026-03-20T02:00:00Z'",
             *(_CALLS, _PERMITS, _RECORDS, _RECORDINGS, _REFUSALS, _REVEALS, _REQUESTS),
+            *(_WORDS, _VOLUMES, _PAYMENTS),
         ):
             month.run(statement)
+        month._look_after()
         return month
+
+    def _look_after(self) -> None:
+        """What the company did in April, and the one report that the vendor sent in time."""
+        clock, named = self.lender.clock, (VENDOR, CONTRACT)
+        clock.at = datetime(2026, 4, 2, 1, tzinfo=UTC)
+        self.submit(self.filing("2026-04-01"))
+        quality = self.lender.office().quality()
+        drawn = quality.draw(named, "2026-04-01", calls=3, seed=None, actor="staff:li")
+        for check in quality.checks(draw=drawn.draw_id).items[:2]:
+            quality.settle(UUID(str(check["check_id"])), Verdict(is_passed=True), actor="staff:li")
+        incident = Incident(VENDOR, CONTRACT, "lost_device", "minor", clock.at - _DAY)
+        quality.open_incident(incident, actor="staff:li")
+        quality.review(named, "2026-04", actor="staff:li")
+        clock.at = NOW
 
     def run(self, statement: str, *values: object) -> int:
         """As the owner; returns how many rows were touched."""
@@ -170,10 +210,10 @@ class Month:
         metrics: dict[str, Any] = self.desk().preview(self.principal(), period)["metrics"]
         return metrics
 
-    def filing(self, period: str, **changes: Any) -> Filing:
+    def filing(self, period: str, revision: int = 1, **changes: Any) -> Filing:
         """What an honest vendor sends; `changes` by the name of a number."""
         texts = {"progress_text": "按计划推进", "problems": ["接通率偏低"], "solutions": []}
-        return Filing(period, 1, "manager", {**self.counted(period), **changes}, texts)
+        return Filing(period, revision, "manager", {**self.counted(period), **changes}, texts)
 
     def submit(self, filing: Filing) -> dict[str, Any]:
         return self.desk().submit(self.principal(), filing)

@@ -15,6 +15,8 @@ from gateway.errors import (
     ReportMismatchError,
 )
 from gateway.identity.principal import StaffRole
+from gateway.reports.metrics import metric_names
+from gateway.reports.periods import parse_period
 from tests.gateway.reports.lies import PLANTED, REPORTED
 from tests.gateway.reports.month import BEGIN, NOW, Month
 
@@ -25,9 +27,11 @@ def month(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Month:
 
 
 def test_of_an_honest_month_every_report_is_taken_and_nothing_is_found(month: Month) -> None:
-    days = ("2026-04-01", "2026-04-02", "2026-04-05", "2026-W15", "2026-W16")
-    for period in days:
-        assert month.submit(month.filing(period))["state"] == "accepted"
+    for period in ("2026-04-02", "2026-04-05", "2026-W15", "2026-W16", "2026-04"):
+        filing = month.filing(period)
+        assert set(filing.metrics) == set(metric_names(parse_period(period).kind))
+        taken = month.submit(filing)
+        assert (taken["state"], taken["metrics"]) == ("accepted", filing.metrics)
 
     assert month.look() == 0
     assert month.findings() == []
@@ -40,6 +44,14 @@ def test_what_is_counted_is_what_was_done(month: Month) -> None:
     assert counted["connect_rate"] == 42.9
     assert counted["refused_permits_by_code"] == {"DAILY_CAP_REACHED": 13}
     assert counted["special_requests_by_type"] == {"hardship": 3}
+    assert (counted["repaid_amount"], counted["repaid_cases"]) == (1_000_000, 10)
+    # 60 cases of 5123.45 were placed.
+    assert counted["recovery_rate"] == 3.3
+    # Three calls were drawn, of which two were listened to and are in order.
+    assert (counted["qc_sampled"], counted["qc_fail_rate"]) == (3, 0.0)
+    assert (counted["incidents"], counted["data_access_review_done"]) == (1, True)
+    # One of 30 days, 4 weeks and a month that were due.
+    assert counted["on_time_rate"] == 2.9
     # A Sunday: nobody called, and a share of nothing is nothing.
     assert month.counted("2026-04-05")["connect_rate"] is None
     assert (
@@ -52,13 +64,41 @@ def test_a_number_that_is_not_what_was_counted_is_named(
     month: Month, metric: str, lie: float
 ) -> None:
     true = month.counted("2026-04")[metric]
-    filing = month.filing("2026-04", **{metric: round(true + lie, 1)})
+    filing = month.filing("2026-04", 2, **{metric: round(true + lie, 1)})
 
     with pytest.raises(ReportMismatchError) as refused:
         month.submit(filing)
 
     assert [gap["metric"] for gap in refused.value.differences] == [metric]
     assert refused.value.differences[0]["counted"] == true
+
+
+@pytest.mark.parametrize("period", ["2026-04", "2026-W15", "2026-04-02"])
+def test_each_number_of_a_report_that_is_off_by_one_is_named_beside_all_others(
+    month: Month, period: str
+) -> None:
+    true = month.counted(period)
+    lies = {metric: _off_by_one(value) for metric, value in true.items()}
+
+    with pytest.raises(ReportMismatchError) as refused:
+        month.submit(month.filing(period, 2, **lies))
+
+    named = {gap["metric"].partition(".")[0]: gap for gap in refused.value.differences}
+    assert set(named) == set(true) == set(metric_names(parse_period(period).kind))
+    for metric, value in true.items():
+        if not isinstance(value, dict):
+            gap = (named[metric]["reported"], named[metric]["counted"])
+            assert gap == (lies[metric], value)
+
+
+def _off_by_one(value: Any) -> Any:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, dict):
+        return {**value, "CODE": 1}
+    return value + 1
 
 
 def test_requests_left_out_refusals_left_out_and_a_rate_of_nothing_are_named(
@@ -71,7 +111,7 @@ def test_requests_left_out_refusals_left_out_and_a_rate_of_nothing_are_named(
     }
     for metric, lie in lies.items():
         with pytest.raises(ReportMismatchError) as refused:
-            month.submit(month.filing("2026-04", **lie))
+            month.submit(month.filing("2026-04", 2, **lie))
         assert [gap["metric"] for gap in refused.value.differences] == [metric]
 
 

@@ -32,7 +32,10 @@ def test_a_period_is_read_as_it_is_written_and_touches_its_neighbour(
     assert period.before().ends == period.begins
 
 
-@pytest.mark.parametrize("text", ["2026-13", "2026-W54", "2026-02-30", "2026", "x", "0000-00"])
+@pytest.mark.parametrize(
+    "text",
+    ["2026-13", "2026-W54", "2026-02-30", "2026", "x", "0000-00", "9999-12-31", "0001-01-01"],
+)
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(RequestInvalidError, match="period"):
         parse_period(text)

@@ -1,0 +1,1 @@
+"""What the company looks into at a vendor: samples of calls, incidents, who has access."""
