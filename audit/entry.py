@@ -52,6 +52,10 @@ class EventType(StrEnum):
     RECORDING_ERASED = "recording.erased"
     COMPLAINT_CHANGED = "complaint.changed"
     COMPLAINT_READ = "complaint.read"
+    PAPER_READ = "paper.read"
+    FILE_RECEIVED = "file.received"
+    FILE_READ = "file.read"
+    FILE_ERASED = "file.erased"
     RECTIFICATION_CHANGED = "rectification.changed"
     FEEDBACK_CHANGED = "feedback.changed"
     LEDGER_POSTED = "ledger.posted"
@@ -63,6 +67,12 @@ class EventType(StrEnum):
     REPORT_REJECTED = "report.rejected"
     REPORT_REOPENED = "report.reopened"
     REPORT_WAIVED = "report.waived"
+    MEETING_RECORDED = "meeting.recorded"
+    MONTH_CLOSED = "month.closed"
+    QUALITY_DRAWN = "quality.drawn"
+    QUALITY_CHECKED = "quality.checked"
+    INCIDENT_CHANGED = "incident.changed"
+    REVIEW_RECORDED = "review.recorded"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event, not a secret
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - the name of an event, not a secret
     CASE_IMPORTED = "case.imported"

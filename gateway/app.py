@@ -18,6 +18,7 @@ from gateway.http.enrolment import EnrolmentGate, EnrolmentLimits, build_enrolme
 from gateway.http.gate import StaffGate
 from gateway.http.people import add_people
 from gateway.http.permits import add_permits
+from gateway.http.quality import add_own_checks
 from gateway.http.recordings import add_recordings
 from gateway.http.records import add_records
 from gateway.http.renewal import add_renewal
@@ -51,8 +52,9 @@ def describe_vendor_api() -> dict[str, Any]:
     add_recordings(api, nothing)
     add_records(api, nothing)
     add_reports(api, nothing)
-    add_affairs(api, nothing, nothing)
+    add_affairs(api, nothing, nothing, nothing)
     add_own_findings(api, nothing)
+    add_own_checks(api, nothing)
     return api.openapi()
 
 

@@ -8,6 +8,7 @@ import psycopg
 
 from gateway.affairs.complaints import ComplaintDesk
 from gateway.affairs.consequences import Consequences
+from gateway.affairs.files import FileDesk
 from gateway.affairs.finder import PersonalFinder
 from gateway.affairs.ledger import LedgerDesk
 from gateway.affairs.reconciling import ReconciliationDesk
@@ -30,9 +31,14 @@ from gateway.installation import (
     policies_directory,
     read_key,
 )
+from gateway.intake.batches_sweep import AnswerSweep
 from gateway.intake.batches_worker import IntakeWorker
 from gateway.intake.recordings_desk import RecordingDesk
-from gateway.intake.recordings_place import recording_store, recordings_directory
+from gateway.intake.recordings_place import (
+    recording_store,
+    recordings_directory,
+    retention_years,
+)
 from gateway.intake.recordings_sweep import RecordingSweep
 from gateway.intake.records_desk import SummaryDesk
 from gateway.intake.records_rules import intake_rules
@@ -40,6 +46,7 @@ from gateway.intake.records_seal import RecordSeal
 from gateway.intake.records_summaries import SummaryAnalysis
 from gateway.people.courses import required_courses
 from gateway.people.desk import PeopleDesk
+from gateway.quality.desk import QualityDesk
 from gateway.release.cursor import CursorCipher
 from gateway.reports.desk import ReportDesk
 from gateway.reports.periods import DueTimes, due_times
@@ -143,6 +150,11 @@ class CallOffice:
         summaries = SummaryAnalysis(rules.seal, _identifier_finder)
         return IntakeWorker(self.connection, self.clock, rules, summaries)
 
+    def answer_sweep(self) -> AnswerSweep:
+        """The clockwork's part of batches; see intake.batches_sweep."""
+        days = self.database.settings.intake.answer_days
+        return AnswerSweep(self.connection, self.clock, days)
+
     def recording_sweep(self) -> RecordingSweep:
         """The clockwork's part of recordings; see intake.recordings_sweep."""
         settings = self.database.settings
@@ -151,6 +163,7 @@ class CallOffice:
             self.clock,
             lambda: recording_store(settings),
             recordings_directory(settings),
+            retention_years(read_parameters(policies_directory(settings))),
         )
 
     def complaints(self) -> ComplaintDesk:
@@ -163,6 +176,11 @@ class CallOffice:
             AffairSeal(index),
             CursorCipher(index),
         )
+
+    def affair_files(self) -> FileDesk:
+        """What vendors handed in for complaints and notices; see affairs.files."""
+        index = read_key(self.database.settings, self.database.settings.keys.index)
+        return FileDesk(self.connection, self.clock, AffairSeal(index))
 
     def ledger(self) -> LedgerDesk:
         """The lender's ledger and accounts; see affairs.ledger."""
@@ -221,7 +239,14 @@ class CallOffice:
     def reports(self) -> ReportDesk:
         """Reports of vendors: the grid, what was sent, waiving; see reports.desk."""
         cursors = CursorCipher(read_key(self.database.settings, self.database.settings.keys.index))
-        return ReportDesk(self.connection, self.clock, self._due_times(), cursors)
+        parameters = read_parameters(policies_directory(self.database.settings))
+        meetings = int(parameters["meeting.min_per_month"] or 1)
+        return ReportDesk(self.connection, self.clock, due_times(parameters), cursors, meetings)
+
+    def quality(self) -> QualityDesk:
+        """Samples of calls, incidents, access reviews; see quality.desk."""
+        cursors = CursorCipher(read_key(self.database.settings, self.database.settings.keys.index))
+        return QualityDesk(self.connection, self.clock, cursors)
 
     def report_sweep(self) -> ReportSweep:
         """The clockwork's part of reports; see reports.sweep."""

@@ -33,11 +33,12 @@ from gateway.portfolio.importing import ImportKeys, ImportReport, PortfolioImpor
 from gateway.portfolio.matching import MatchingKeys
 from gateway.portfolio.planting import Planting, plant_canaries
 from gateway.release.explanation import (
-    FieldExplanation,
+    CaseExplanation,
     explain_record,
     read_assigned,
     whole_record,
 )
+from gateway.release.note_explanation import explain_notes, read_notes
 from gateway.scopes.desk import ScopeDesk
 from gateway.tracing.desk import TraceDesk
 from keys.kek import KeyRing, LocalKeyEncryptionKey
@@ -74,10 +75,12 @@ class Office(CallOffice):
             summaries=self.summaries(),
             packs=self.packs(),
             complaints=self.complaints(),
+            affair_files=self.affair_files(),
             ledger=self.ledger(),
             reconciliation=self.reconciliation(),
             rectifications=self.rectifications(),
             reports=self.reports(),
+            quality=self.quality(),
         )
 
     def import_file(
@@ -195,7 +198,7 @@ class Office(CallOffice):
 
     def explain_case(
         self, loaded: LoadedPolicy, case_ref: str, stage: Stage, *, role: StaffRole, actor: str
-    ) -> list[FieldExplanation]:
+    ) -> CaseExplanation:
         """Why the policy's vendor sees what it sees of one of its cases; noted in the log.
 
         Raises:
@@ -204,6 +207,7 @@ class Office(CallOffice):
         settings, policy = self.database.settings, loaded.policy
         with self.connection() as connection:
             case = read_assigned(connection, policy.vendor, policy.contract, case_ref)
+            notes = read_notes(connection, case.case_id)
             with connection.transaction():
                 record_with_change(
                     connection,
@@ -217,14 +221,20 @@ class Office(CallOffice):
                     role=role.value,
                     cases=[case.commitment.hex()],
                 )
-        profiles = release_profiles(settings)
-        return explain_record(
-            whole_record(case, KeyRing(kek_keys(settings))),
-            loaded,
-            stage,
-            catalog=load_field_catalog(),
-            pseudonyms=profiles.pseudonym_key(policy.vendor, policy.contract),
-            role=role,
+        pseudonyms = release_profiles(settings).pseudonym_key(policy.vendor, policy.contract)
+        kek = KeyRing(kek_keys(settings))
+        return CaseExplanation(
+            explain_record(
+                whole_record(case, kek),
+                loaded,
+                stage,
+                catalog=load_field_catalog(),
+                pseudonyms=pseudonyms,
+                role=role,
+            ),
+            None
+            if notes is None
+            else explain_notes(notes, loaded, kek=kek, pseudonyms=pseudonyms, role=role),
         )
 
     def desk(self) -> AuditDesk:

@@ -340,8 +340,16 @@ class RecordingSettings(Section):
         100 * 1024**3, ge=1024, description="What a vendor may announce a day (100 GiB)."
     )
     upload_hours: int = Field(24, ge=1, le=240, description="Time to finish an upload.")
-    retention_days: int = Field(
-        1095, ge=1, le=36_500, description="Days after the call until its recording is erased."
+
+
+class IntakeSettings(Section):
+    """Batches of call records."""
+
+    workers: int = Field(
+        2, ge=1, le=16, description="Processes of a host that do large batches beside each other."
+    )
+    answer_days: int = Field(
+        90, ge=1, le=3650, description="Days for which it is known what became of each row."
     )
 
 

@@ -20,6 +20,7 @@ from gateway.sections import (
     AuthoritySettings,
     DatabaseSettings,
     EnrolmentSettings,
+    IntakeSettings,
     KeySettings,
     ListenerSettings,
     OffboardingSettings,
@@ -53,6 +54,7 @@ class Settings(Section):
     audit: AuditSettings = AuditSettings()
     offboarding: OffboardingSettings = OffboardingSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    intake: IntakeSettings = IntakeSettings()
     recordings: RecordingSettings = RecordingSettings()
     authority: AuthoritySettings | None = Field(
         None, description="The issuing authority; without it no certificate is issued here."

@@ -30,6 +30,7 @@ from gateway.http.gate import VendorGate
 from gateway.http.oauth import TokenEndpoint
 from gateway.http.people import add_people
 from gateway.http.permits import add_permits
+from gateway.http.quality import add_own_checks
 from gateway.http.recordings import add_recordings
 from gateway.http.records import add_records
 from gateway.http.renewal import add_renewal
@@ -63,6 +64,7 @@ from gateway.offboarding.certificate import (
 from gateway.operations.renewal import RenewalDesk
 from gateway.oversight.configuration import Loaded
 from gateway.people.vendor_desk import VendorDesk
+from gateway.quality.own import OwnChecks
 from gateway.release.activated import ActivePolicies
 from gateway.release.cursor import CursorCipher
 from gateway.release.receipts import Receipts
@@ -153,7 +155,7 @@ class VendorListener(Running):
             keys.kek,
             recordings_directory(settings),
             recording_store(settings),
-            recording_limits(settings),
+            recording_limits(settings, parameters),
             CursorCipher(index_key),
         )
         add_recordings(api, uploads)
@@ -171,8 +173,10 @@ class VendorListener(Running):
         add_records(api, RecordDesk(self._intake_pool.connection, clock, rules))
         cursors = CursorCipher(index_key)
         add_reports(api, filing_desk(self._connection, clock, parameters, cursors))
-        told = read_detection_rules(directory)
-        add_own_findings(api, FindingReader(self._connection, told, cursors))
+        add_own_findings(
+            api, FindingReader(self._connection, read_detection_rules(directory), cursors)
+        )
+        add_own_checks(api, OwnChecks(self._connection, cursors))
         changes = ChangeReader(self._pool)
         add_changes(api, ChangeFeed(changes, self._changes, CursorCipher(index_key)))
         self.application: ASGIApp = VendorGate(
@@ -181,6 +185,7 @@ class VendorListener(Running):
             tokens=keys.tokens,
             evidence=self.evidence,
             clock=clock,
+            is_for_closing=api.is_for_closing,
         )
 
     def _connection(self) -> AbstractContextManager[psycopg.Connection]:

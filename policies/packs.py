@@ -14,8 +14,8 @@ DATA_SCOPE = "data_scope"
 # Rules of these kinds belong to contact permits (policies/contact); a data scope passes them by.
 OTHER_KINDS = frozenset(
     {
-        *("time_window", "cap", "cooldown", "party", "definition", "caller", "hold"),
-        *("agent", "script", "consent", "medium"),
+        *("time_window", "preference", "cap", "cooldown", "party", "definition", "caller"),
+        *("hold", "agent", "script", "consent", "medium"),
     }
 )
 

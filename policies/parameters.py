@@ -58,6 +58,8 @@ PARAMETERS = MappingProxyType(
             _number("special.answer_days", "3.2.3", 3, 1, 15),
             _number("record.metadata_minutes", "3.3.1", 30, 1, 1440),
             _number("record.recording_hours", "3.3.1", 12, 1, 24),
+            # GB/T 45251-2025 asks for two; the measures for consumer finance companies for five.
+            _number("retain.recordings_years", "3.3.1", 5, 2, 30),
             Parameter("report.daily_due", "3.3.2", "T+1 10:00"),
             Parameter("report.weekly_due", "3.3.2", "Monday 12:00"),
             Parameter("report.monthly_due", "3.3.2", "3rd working day 18:00"),

@@ -1,8 +1,10 @@
 """Every name that a person can meet stands in a README: settings, events, codes, commands."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 from audit.entry import EventType
 from gateway.cli.main import app
 from gateway.http import problems
+from gateway.oversight.explanations import explain
 from gateway.settings import Settings
 from policies.decide import DenyReason
 
@@ -89,6 +92,46 @@ def test_every_event_of_the_log_is_described(event: str) -> None:
 @pytest.mark.parametrize("code", sorted(_codes()))
 def test_every_problem_code_is_described(code: str) -> None:
     assert code in TEXT
+
+
+@pytest.mark.parametrize("code", sorted(_codes()))
+def test_every_problem_code_has_a_sentence_for_auditors(code: str) -> None:
+    """What `casegate audit denials` says of it; a policy's codes have theirs by the policy."""
+    told = {explain(code, status=status).sentence for status in (None, 403)}
+
+    assert any("no sentence" not in sentence for sentence in told)
+
+
+def _named_commands() -> Iterator[tuple[str, str]]:
+    """Every `casegate …` line of every document, with the document's name."""
+    pages = sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("gateway/*/*.md")})
+    for path in (*pages, *sorted((ROOT / "deploy").glob("*/*.md"))):
+        found = re.finditer(
+            r"`[^`\n]*?\b(casegate [a-z][^`\n]*)`|^[ $]*(casegate [a-z].*)$",
+            path.read_text(),
+            re.MULTILINE,
+        )
+        for one in found:
+            yield path.relative_to(ROOT).as_posix(), (one[1] or one[2]).strip()
+
+
+def test_every_command_and_option_that_a_document_names_exists() -> None:
+    root = typer.main.get_command(app)
+    named, wrong = list(_named_commands()), []
+    for document, line in named:
+        command: Any = root
+        words = [word.strip(",.;)") for word in line.split()[1:]]
+        while isinstance(command, typer.core.TyperGroup) and words:
+            command = command.commands.get(words.pop(0))
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)) - {"--help"}
+        if command is None or isinstance(command, typer.core.TyperGroup):
+            wrong.append((document, line, "no such command"))
+        else:
+            known = {name for each in command.params for name in each.opts + each.secondary_opts}
+            wrong += [(document, line, option) for option in sorted(options - known)]
+
+    assert len(named) > 150
+    assert not wrong
 
 
 @pytest.mark.parametrize("command", _commands())

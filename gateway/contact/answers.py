@@ -14,15 +14,21 @@ from gateway.changes.publishing import ChangeKind, publish_change
 from gateway.clock import rfc3339
 from gateway.contact.holds import place_hold
 from gateway.contact.note_seal import NoteSeal
-from gateway.errors import IllegalTransitionError, NotFoundError
+from gateway.errors import IllegalTransitionError, NotFoundError, RequestInvalidError
 from gateway.evidence import record_with_change
+from policies.contact.hours import hours_of
 
 STOP = "do_not_contact"
+TIME_PREFERENCE = "time_preference"
+_GRANTED = frozenset({"granted", "partly_granted"})
+_WITHDRAWN = "withdrawn"
+MOST_HOURS = 14
 
 _SELECT = """
 SELECT sequence, request_id, vendor_id, contract_id, case_ref, type, agent_ref, call_id, permit_id,
        customer_words_code, raised_at, state, owner_department, due_at, hold_id, decision_code,
-       decision_valid_to, vendor_instruction_code, answered_at, answered_by, closed_at, closed_by
+       decision_valid_to, vendor_instruction_code, answered_at, answered_by, closed_at, closed_by,
+       preferred_hours
   FROM casegate.special_request
 """
 _PAGE = """
@@ -40,7 +46,8 @@ SELECT q.sealed_note, r.log_salt, a.commitment, q.person_mac
 _ANSWER = """
 UPDATE casegate.special_request
    SET state = %(state)s, decision_code = %(decision)s, decision_valid_to = %(valid_to)s,
-       vendor_instruction_code = %(instruction)s, answered_at = %(at)s, answered_by = %(actor)s
+       vendor_instruction_code = %(instruction)s, answered_at = %(at)s, answered_by = %(actor)s,
+       preferred_hours = %(hours)s
  WHERE request_id = %(id)s AND state IN ('raised', 'routed', 'answered')
 """
 _CLOSE = """
@@ -75,6 +82,7 @@ class FiledRequest:
     answered_by: str | None
     closed_at: datetime | None
     closed_by: str | None
+    preferred_hours: list[str] | None
 
     def document(self, at: datetime) -> dict[str, Any]:
         """As JSON; `is_overdue` when nobody has answered in time."""
@@ -89,11 +97,39 @@ class FiledRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the company decided; the instruction is what the vendor is told to do, if anything."""
+    """What the company decided; the instruction is what the vendor is told to do, if anything.
+
+    `preferred_hours` bind every contact with the debtor, by every vendor, until the decision ends:
+    `every day 18:00-20:00`, `working days …`, `rest days …`, in the debtor's local time. They only
+    close hours; what a law pack closes stays closed inside of them.
+    """
 
     decision_code: str
     decision_valid_to: date | None = None
     instruction_code: str | None = None
+    preferred_hours: tuple[str, ...] = ()
+
+    def hours_for(self, kind: str) -> list[str] | None:
+        """The hours to keep with a request of a type; None leaves those of before.
+
+        Raises:
+            RequestInvalidError: hours that are none, too many, or with another type or decision.
+        """
+        if not self.preferred_hours:
+            is_taken_back = kind == TIME_PREFERENCE and self.decision_code == _WITHDRAWN
+            return [] if is_taken_back else None
+        if kind != TIME_PREFERENCE or self.decision_code not in _GRANTED:
+            raise RequestInvalidError(
+                f"preferred_hours: with a request of type {TIME_PREFERENCE} that is granted"
+            )
+        if len(self.preferred_hours) > MOST_HOURS:
+            raise RequestInvalidError(f"preferred_hours: at most {MOST_HOURS}")
+        if any(hours_of(text) is None for text in self.preferred_hours):
+            raise RequestInvalidError(
+                "preferred_hours: written as `every day 18:00-20:00`, `working days …`,"
+                " `rest days …`"
+            )
+        return [text.strip() for text in self.preferred_hours]
 
 
 def list_requests(
@@ -157,6 +193,7 @@ def answer_request(
 
     Raises:
         NotFoundError: there is no such request.
+        RequestInvalidError: see Answer.hours_for.
         IllegalTransitionError: it is instructed or closed already.
     """
     state = "answered" if answer.instruction_code is None else "instructed"
@@ -170,6 +207,7 @@ def answer_request(
             "instruction": answer.instruction_code,
             "actor": actor,
             "at": at,
+            "hours": answer.hours_for(found.type),
         }
         if not connection.execute(_ANSWER, named).rowcount:
             raise IllegalTransitionError(f"the request is {found.state}")

@@ -92,7 +92,10 @@ def permit_row(
         "rulebook": rulebook,
         "consents": list(decision.consents),
         "repeat_key": wish.repeat_key,
-        "request_sha256": _hex(wish.digest()),
+        # No column: whether the number has still to be on the list when the permit is put down.
+        "is_caller_registered": asked.situation.is_caller_registered,
+        # By the key alone anybody asks what was wished for.
+        "request_sha256": None if wish.repeat_key is None else _hex(wish.digest()),
     }
 
 

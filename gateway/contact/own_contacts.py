@@ -18,7 +18,7 @@ from gateway.contact.wish import PointKind
 from gateway.evidence import record_with_change
 from keys.kek import KeyEncryptionKey
 from keys.secret import Secret
-from policies.contact.model import CallKind, Channel, Measure
+from policies.contact.model import CallKind, Channel
 from policies.contact.results import ResultCodes
 
 MAX_ROWS = 1000
@@ -110,10 +110,8 @@ class OwnContactDesk:
         point = {"mobile": row[5], "home": row[6], "related": row[7]}[contact.point.value]
         if point is None:
             return OwnContactOutcome(contact.own_id, "rejected", "NO_SUCH_POINT")
-        counts = code.measures(contact.call_kind)
-        if contact.direction == "inbound":
-            is_talk = bool(code.counts & (Measure.CONVERSATION | Measure.CONVERSATION_INBOUND))
-            counts = int(Measure.CONVERSATION_INBOUND) if is_talk else 0
+        is_inbound = contact.direction == "inbound"
+        counts = code.measures_inbound() if is_inbound else code.measures(contact.call_kind)
         put = connection.execute(
             _PUT,
             {

@@ -4,14 +4,23 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import args_row
 
 from gateway.cases.record import StoredCase
-from policies.contact.model import Channel, Consent, ConsentScope, PointValidity
+from gateway.contact.situation import preference_of, unpermitted_contact
+from policies.contact.model import (
+    Channel,
+    Consent,
+    ConsentScope,
+    PastContact,
+    PointValidity,
+    Preference,
+)
 
 # As far back as a decision looks.
 MEMORY = timedelta(days=32)
@@ -39,6 +48,23 @@ SELECT NULL::uuid, f.vendor_id, f.contract_id, f.case_id, r.person_mac,
    AND f.requested_at >= %(since)s AND f.requested_at < %(until)s
 """
 _IN_ORDER = " ORDER BY 5, 17"
+_UNPERMITTED = """
+SELECT r.person_mac, r.case_id, extract(epoch FROM u.started_at)::float8, u.contact_point,
+       encode(CASE u.contact_point WHEN 'mobile' THEN r.contact_mac WHEN 'home' THEN r.home_mac
+                                   WHEN 'related' THEN r.related_mac END, 'hex'),
+       NULL::text, u.call_kind, u.direction, u.result_code,
+       (SELECT n.result_code FROM casegate.call_record n WHERE n.call_id = u.superseded_by
+           AND n.vendor_id = u.vendor_id AND n.contract_id = u.contract_id)
+  FROM casegate.case_record r JOIN casegate.call_record u USING (case_id)
+ WHERE r.person_mac >= %(first)s AND r.person_mac < %(last)s AND u.permit_id IS NULL
+   AND u.started_at >= %(from)s AND u.started_at < %(until)s
+"""
+_PREFERRED = """
+SELECT person_mac, preferred_hours, answered_at, decision_valid_to FROM casegate.special_request
+ WHERE person_mac >= %(first)s AND person_mac < %(last)s AND preferred_hours IS NOT NULL
+   AND answered_at < %(until)s
+ ORDER BY answered_at, sequence
+"""
 _CASES = """
 SELECT case_id, encode(contact_mac, 'hex'), imported_at, kek_id, wrapped_key, sealed
   FROM casegate.case_record WHERE person_mac >= %(first)s AND person_mac < %(last)s
@@ -64,14 +90,17 @@ SELECT encode(p.point_mac, 'hex'), p.validity, p.changed_at, p.opted_out_at
 
 
 class PastRow(NamedTuple):
-    """A contact, or a refused wish (`contact_id` and `debt` None, its codes in `refused`)."""
+    """A contact, or a refused wish (`contact_id` and `debt` None, its codes in `refused`).
+
+    A call without a permit is a contact without an id and without a vendor.
+    """
 
     contact_id: UUID | None
     vendor_id: str | None
     contract_id: str | None
     case_id: UUID
     person: bytes
-    point: str
+    point: str | None
     party: str
     debt: str | None
     direction: str
@@ -88,6 +117,11 @@ class PastRow(NamedTuple):
     is_failed: bool
     is_exempt: bool
     refused: list[str]
+
+    @property
+    def is_unpermitted(self) -> bool:
+        """Whether it is a call that had no permit."""
+        return self.contact_id is None and self.vendor_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +163,7 @@ class Past:
     held: Mapping[bytes, list[_PastHold]]
     agreed: Mapping[bytes, list[_PastConsent]]
     points: Mapping[str, tuple[PointValidity, datetime, datetime | None]]
+    preferred: Mapping[bytes, list[tuple[datetime, Preference | None]]]
 
     def holds(self, row: PastRow) -> frozenset[str]:
         """The codes of the holds that were on the row's case then."""
@@ -153,17 +188,22 @@ class Past:
             and (revoked_at is None or revoked_at > row.at)
         )
 
+    def preference(self, row: PastRow) -> Preference | None:
+        """The hours that stood then: those that were named last."""
+        named = [hours for at, hours in self.preferred.get(row.person, ()) if at <= row.at]
+        return named[-1] if named else None
+
     def is_own_number_invalid(self, row: PastRow) -> bool:
         """Whether the debtor's own number was known to be nobody's, or somebody else's."""
         case = self.cases.get(row.case_id)
         return case is not None and self.point(case.mobile, row.at)[0] in _DEAD
 
-    def point(self, point: str, at: datetime) -> tuple[PointValidity, bool]:
+    def point(self, point: str | None, at: datetime) -> tuple[PointValidity, bool]:
         """What was known of a number then, and whether its holder had opted out.
 
         Only the newest state of a number is kept: what it was before that is unknown.
         """
-        found = self.points.get(point)
+        found = None if point is None else self.points.get(point)
         if found is None:
             return PointValidity.UNKNOWN, False
         validity, changed_at, opted_out_at = found
@@ -186,6 +226,9 @@ def read_past(connection: psycopg.Connection, span: Span) -> Past:
     with connection.cursor(row_factory=args_row(PastRow), binary=True) as cursor:
         query = f"{_CONTACTS} UNION ALL {_REFUSALS}{_IN_ORDER}"
         rows = cursor.execute(query.encode(), known).fetchall()
+    unpermitted = [_unpermitted(*row) for row in connection.execute(_UNPERMITTED, known)]
+    if unpermitted:
+        rows = sorted((*rows, *unpermitted), key=attrgetter("person", "at"))
     with connection.cursor(binary=True) as cursor:
         cases = {
             case_id: PastCase(mobile, StoredCase(0, case_id, "", "", moment, b"", *sealed))
@@ -201,7 +244,38 @@ def read_past(connection: psycopg.Connection, span: Span) -> Past:
         point: (PointValidity(validity), changed_at, opted_out_at)
         for point, validity, changed_at, opted_out_at in connection.execute(_POINTS, known)
     }
-    return Past(rows, cases, held, agreed, points)
+    preferred: dict[bytes, list[tuple[datetime, Preference | None]]] = defaultdict(list)
+    for person, hours, given_at, last_day in connection.execute(_PREFERRED, known):
+        preferred[person].append((given_at, preference_of(hours, given_at, last_day)))
+    return Past(rows, cases, held, agreed, points, preferred)
+
+
+def _unpermitted(person: bytes, case_id: UUID, *call: Any) -> PastRow:  # noqa: ANN401  # columns
+    contact: PastContact = unpermitted_contact(*call)
+    return PastRow(
+        contact_id=None,
+        vendor_id=None,
+        contract_id=None,
+        case_id=case_id,
+        person=person,
+        point=contact.point,
+        party=contact.party.value,
+        debt=contact.debt,
+        direction="outbound",
+        channel=contact.channel.value,
+        call_kind="interactive",
+        agent_ref=None,
+        script_id=None,
+        script_version=None,
+        caller_number=None,
+        reason=None,
+        at=contact.at,
+        result=contact.result,
+        counts=contact.counts,
+        is_failed=contact.is_failed,
+        is_exempt=contact.is_exempt,
+        refused=[],
+    )
 
 
 def _consent(

@@ -28,6 +28,7 @@ from gateway.errors import (
     RequestInvalidError,
 )
 from gateway.evidence import Evidence
+from gateway.findings.networks import network_of
 from gateway.findings.record import entry_fields
 from gateway.identity.principal import VendorPrincipal
 from gateway.portfolio.canaries import canary_fault
@@ -175,6 +176,7 @@ class Permits:
         permit_id = uuid4()
         quotas = asked.profile.limits.quotas
         row = permit_row(principal, asked, decision, permit_id, ends, rulebook=rules.digest)
+        row["network"] = network_of(context.source)
         outcome = await self._store.grant(
             row,
             picture.version,
@@ -222,10 +224,12 @@ class Permits:
         A permit that reached over the end of a window would let a call begin outside of it.
         """
         last = min(request.at + LIFE, principal.valid_until)
+        if picture.script_ends is not None:
+            last = min(last, picture.script_ends)
         rules = self._rulebook.rules(request.at)
 
         def is_open(moment: datetime) -> bool:
-            return not rules.codes(replace(request, at=moment), picture.situation)
+            return rules.is_open_later(request, picture.situation, moment)
 
         step = timedelta(microseconds=1)
         if is_open(last - step):

@@ -17,6 +17,7 @@ from gateway.contact.situation import (
     DEFAULT_ZONE,
     FACTS_OF_RESULTS,
     NOBODY_CALLS,
+    is_reached,
     zones_of,
 )
 from keys.kek import KeyEncryptionKey
@@ -194,23 +195,29 @@ class Replay:
     def _debtor(self, past: Past, rows: Iterator[PastRow], span: Span, findings: Findings) -> None:
         history: deque[PastContact] = deque(maxlen=_LONGEST)
         facts: set[str] = set()
+        reached: set[str | None] = set()
         for row in rows:
             while history and history[0].at <= row.at - MEMORY:
                 history.popleft()
             is_wish = row.vendor_id is not None and row.direction == "outbound"
             fired: tuple[FiredRule, ...] = ()
             if is_wish and row.at >= span.since:
-                fired = self._decide(past, row, tuple(history), frozenset(facts))
+                is_again = row.party == PartyRole.CONTACT and row.point in reached
+                fired = self._decide(
+                    past, row, tuple(history), frozenset(facts), is_point_reached=is_again
+                )
                 self._note(row, fired, findings)
             if row.refused or fired:
                 continue
-            if row.result in FACTS_OF_RESULTS:
+            if row.result in FACTS_OF_RESULTS and not row.is_unpermitted:
                 facts.add(FACTS_OF_RESULTS[row.result])
+            if row.party == PartyRole.CONTACT and is_reached(row.result, row.counts):
+                reached.add(row.point)
             history.append(
                 PastContact(
                     row.at,
                     row.point,
-                    str(row.debt),
+                    row.debt,
                     Channel(row.channel),
                     row.counts,
                     row.result,
@@ -221,7 +228,13 @@ class Replay:
             )
 
     def _decide(
-        self, past: Past, row: PastRow, history: tuple[PastContact, ...], facts: frozenset[str]
+        self,
+        past: Past,
+        row: PastRow,
+        history: tuple[PastContact, ...],
+        facts: frozenset[str],
+        *,
+        is_point_reached: bool,
     ) -> tuple[FiredRule, ...]:
         zones, debt = self._about(past, row.case_id)
         validity, is_opted_out = past.point(row.point, row.at)
@@ -232,7 +245,7 @@ class Replay:
             Channel(row.channel),
             CallKind(row.call_kind),
             PartyRole(row.party),
-            row.point,
+            str(row.point),
             debt if row.debt is None else row.debt,
             zones,
             row.reason,
@@ -247,6 +260,8 @@ class Replay:
             facts=facts,
             validity=validity,
             is_point_opted_out=is_opted_out,
+            preference=past.preference(row),
+            is_point_reached=is_point_reached,
         )
         return self._rules.fired(request, situation)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from policies.contact.model import ContactDecision, ContactRequest, DenyCode, Situation
+from policies.contact.model import ContactDecision, ContactRequest, Situation
 
 
 class Rules(Protocol):
@@ -15,8 +15,8 @@ class Rules(Protocol):
         """The whole answer."""
         ...
 
-    def codes(self, request: ContactRequest, situation: Situation) -> tuple[DenyCode, ...]:
-        """Why not; empty when the contact may begin."""
+    def is_open_later(self, request: ContactRequest, situation: Situation, at: datetime) -> bool:
+        """Whether a contact that may begin now might begin at a later moment too."""
         ...
 
 

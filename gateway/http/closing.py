@@ -1,4 +1,4 @@
-"""The one route of a closing credential: the vendor files its destruction certificate."""
+"""What is left to do after a contract's end: the vendor files its destruction certificate."""
 
 import asyncio
 import base64
@@ -13,7 +13,8 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import RequestInvalidError
-from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.application import FOR_CLOSING, GatewayAPI, problem_response
+from gateway.http.bounds import own_stream
 from gateway.identity.principal import VendorPrincipal
 from gateway.offboarding.certificate import (
     MAX_DOCUMENT_BYTES,
@@ -99,6 +100,7 @@ def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
 
 
 _DOCS: dict[str, Any] = {
+    **FOR_CLOSING,
     "security": [{"mutualTLS": [], "boundToken": []}],
     "requestBody": {
         "required": True,
@@ -134,7 +136,7 @@ _DOCS: dict[str, Any] = {
 
 
 def add_closing(api: GatewayAPI, file_certificate: FileCertificate) -> None:
-    """Adds the route; the gate lets nothing else be reached with a closing credential."""
+    """Adds the route."""
 
     @api.post(
         CERTIFICATE_PATH,
@@ -172,7 +174,7 @@ def add_closing(api: GatewayAPI, file_certificate: FileCertificate) -> None:
 
 async def _body_of(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in own_stream(request):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise RequestInvalidError("the certificate with its document is too large")

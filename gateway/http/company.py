@@ -8,18 +8,22 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from gateway.errors import RequestInvalidError
+from gateway.http.affair_files import add_company_files
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.bounds import own_stream
 from gateway.http.company_use_cases import CompanyUseCases
 from gateway.http.complaints import add_company_complaints
 from gateway.http.dialing import add_dialing
 from gateway.http.findings import add_findings
 from gateway.http.holds import add_holds
 from gateway.http.log_views import add_search, add_views
+from gateway.http.months import add_months
 from gateway.http.offboardings import add_offboardings
 from gateway.http.onboarding import add_onboarding
 from gateway.http.packs import add_packs
 from gateway.http.payments import add_company_payments
 from gateway.http.people_views import add_people_views
+from gateway.http.quality import add_quality
 from gateway.http.recording_views import add_recording_views
 from gateway.http.records import add_summaries
 from gateway.http.rectifications import add_company_rectifications
@@ -85,8 +89,11 @@ def build_company_api(cases: CompanyUseCases) -> GatewayAPI:
     add_summaries(api, cases)
     add_company_complaints(api, cases)
     add_company_payments(api, cases)
+    add_company_files(api, cases)
     add_company_rectifications(api, cases)
     add_report_views(api, cases)
+    add_months(api, cases)
+    add_quality(api, cases)
     return api
 
 
@@ -94,7 +101,7 @@ async def _spool(request: Request, path: Path) -> None:
     """Writes the body to a private file that lives as long as the request."""
     size = 0
     with path.open("wb") as file:
-        async for chunk in request.stream():
+        async for chunk in own_stream(request):
             size += len(chunk)
             if size > MAX_IMPORT_BYTES:
                 raise RequestInvalidError("a file has at most 1 GiB; split it")

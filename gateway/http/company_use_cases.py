@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.affairs.complaints import ComplaintDesk
+from gateway.affairs.files import FileDesk
 from gateway.affairs.ledger import LedgerDesk
 from gateway.affairs.reconciling import ReconciliationDesk
 from gateway.affairs.rectifications import RectificationDesk
@@ -23,7 +24,8 @@ from gateway.oversight.desk import AuditDesk
 from gateway.oversight.search import LogPage, LogQuery
 from gateway.people.desk import PeopleDesk
 from gateway.portfolio.importing import ImportReport
-from gateway.release.explanation import FieldExplanation
+from gateway.quality.desk import QualityDesk
+from gateway.release.explanation import CaseExplanation
 from gateway.reports.desk import ReportDesk
 from gateway.scopes.desk import ScopeDesk
 from policies.fields import Stage
@@ -43,7 +45,7 @@ class CompanyUseCases:
     shutting_out: ShuttingOutDesk
     scopes: ScopeDesk
     findings: FindingDesk
-    explain: Callable[[LoadedPolicy, str, Stage, StaffRole, str], list[FieldExplanation]]
+    explain: Callable[[LoadedPolicy, str, Stage, StaffRole, str], CaseExplanation]
     people: PeopleDesk
     dialing: DialDesk
     own_contacts: OwnContactDesk
@@ -52,7 +54,9 @@ class CompanyUseCases:
     summaries: SummaryDesk
     packs: PackDesk
     reports: ReportDesk
+    quality: QualityDesk
     complaints: ComplaintDesk
+    affair_files: FileDesk
     ledger: LedgerDesk
     reconciliation: ReconciliationDesk
     rectifications: RectificationDesk

@@ -2,48 +2,51 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from gateway.affairs.complaints import ComplaintDesk, Grievance
-from gateway.affairs.vendor_desk import Paper, VendorAffairs
+from gateway.affairs.codes import CLAUSE
+from gateway.affairs.complaints import ComplaintDesk
+from gateway.affairs.grievance import Grievance
+from gateway.affairs.vendor_desk import VendorAffairs
+from gateway.http.affair_routes import (
+    HANDLERS,
+    ID,
+    MAX_TEXT,
+    MOVED,
+    READERS,
+    Body,
+    CallId,
+    Code,
+    Cursor,
+    Limit,
+    OnlyOpen,
+    OwnKind,
+    Reason,
+    Vendor,
+    add_company_moves,
+    add_own_kind,
+    answered,
+)
 from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.idempotency import RepeatKey, digest_of
 from gateway.http.staffing import actor_of, for_roles, json_answer
-from gateway.identity.principal import StaffRole, VendorPrincipal
+from gateway.identity.principal import StaffRole
+from gateway.intake.moments import Moment
 
-COMPLAINTS = "/v1/complaints"
-ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
-CODE = r"^[a-z][a-z0-9_]{0,39}$"
-CLAUSE = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
-SHA256 = r"^[0-9a-f]{64}$"
-MAX_TEXT = 4000
-SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
-READERS = for_roles(
-    StaffRole.OPERATOR, StaffRole.SECURITY, StaffRole.COMPLIANCE, StaffRole.AUDITOR
-)
-_HANDLERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
 _COMPLIANCE = for_roles(StaffRole.COMPLIANCE)
-MOVED: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Proposed; a second person has to approve."},
-    404: problem_response("There is no such thing."),
-    409: problem_response("Its state does not lead there, or a second person is needed."),
-}
-Cursor = Annotated[str | None, Query(max_length=512, description="From the page before.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
-OnlyOpen = Annotated[bool, Query(description="Without those that are over.")]
-Vendor = Annotated[str | None, Query(pattern=ID)]
-Code = Annotated[str, Field(pattern=CODE)]
-CallId = Annotated[str, Field(pattern=CLAUSE)]
-
-
-class Body(BaseModel):
-    """A request body; it has no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid")
+_OWN = OwnKind(
+    "complaint",
+    "/v1/complaints",
+    "Complaints that you are asked about",
+    (
+        ("submit_evidence", "evidence", "Hand in what was asked for, for a complaint"),
+        ("submit_statement", "statement", "State your side of a complaint"),
+    ),
+)
 
 
 class ComplaintBody(Body):
@@ -52,7 +55,7 @@ class ComplaintBody(Body):
     vendor: str = Field(pattern=ID)
     contract: str = Field(pattern=ID)
     case_ref: str = Field(pattern=r"^[A-Z2-7]{26}$")
-    received_at: AwareDatetime
+    received_at: Moment
     channel: Code
     source: Code
     category: Code
@@ -68,9 +71,16 @@ class ReasonBody(Body):
 
 
 class ExtensionBody(Body):
-    """Why more time is needed, as a code."""
+    """Why more time is needed, as a code; for 60 days, by which channel the customer was told."""
 
     reason: Code
+    notice: Code | None = None
+
+
+class AssignmentBody(Body):
+    """The department that looks into it."""
+
+    department: str = Field(min_length=1, max_length=80)
 
 
 class EvidenceRequestBody(Body):
@@ -92,17 +102,7 @@ class ReplyBody(Body):
     """How and when the customer was answered."""
 
     channel: Code
-    replied_at: AwareDatetime
-
-
-class PaperBody(Body):
-    """What a vendor hands in: words without personal data, calls, files by SHA-256."""
-
-    text: str | None = Field(None, min_length=1, max_length=MAX_TEXT)
-    call_ids: list[CallId] = Field(default_factory=list, max_length=100)
-    files: list[Annotated[str, Field(pattern=SHA256)]] = Field(
-        default_factory=list, max_length=100
-    )
+    replied_at: Moment
 
 
 class ComplaintCases(Protocol):
@@ -122,7 +122,7 @@ def add_company_complaints(api: GatewayAPI, cases: ComplaintCases) -> None:
         summary="Register a complaint; some categories stop contact (operator, compliance)",
         status_code=201,
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses={404: problem_response("The vendor was never given such a case.")},
     )
     async def register_complaint(
@@ -175,12 +175,10 @@ def add_company_complaints(api: GatewayAPI, cases: ComplaintCases) -> None:
         "/company/v1/complaints/{complaint_id}",
         summary="One complaint with its texts; reading is logged (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
-    async def read_complaint(
-        request: Request, complaint_id: UUID, reason: Annotated[str, Query(pattern=CODE)]
-    ) -> Response:
+    async def read_complaint(request: Request, complaint_id: UUID, reason: Reason) -> Response:
         desk = cases.complaints
         return json_answer(
             await asyncio.to_thread(
@@ -193,36 +191,21 @@ def add_company_complaints(api: GatewayAPI, cases: ComplaintCases) -> None:
 
 
 def _add_steps(api: GatewayAPI, cases: ComplaintCases) -> None:
-    for name, words in (
-        ("investigate", "Begin to look into a complaint"),
-        ("request_review", "The customer asks for a second look"),
-        ("review", "End the second look"),
-        ("close", "Close an answered complaint"),
-        ("reopen", "Reopen a closed complaint: there are new facts"),
-        ("withdraw", "The customer withdraws the complaint"),
-    ):
-        _add_step(api, cases, name, words)
-
-
-def _add_step(api: GatewayAPI, cases: ComplaintCases, name: str, words: str) -> None:
-    @api.post(
-        f"/company/v1/complaints/{{complaint_id}}/{name.replace('_', '-')}",
-        summary=f"{words} (operator, compliance)",
-        operation_id=f"{name}_complaint",
-        response_class=Response,
-        openapi_extra=_HANDLERS,
-        responses=MOVED,
+    add_company_moves(
+        api,
+        "/company/v1/complaints/{complaint_id}",
+        "complaint",
+        ReasonBody,
+        lambda affair_id, name, body, actor: cases.complaints.move(
+            affair_id, name, actor=actor, reason=body.reason
+        ),
+        investigate="Begin to look into a complaint",
+        request_review="The customer asks for a second look",
+        review="End the second look",
+        close="Close an answered complaint",
+        reopen="Reopen a closed complaint: there are new facts",
+        withdraw="The customer withdraws the complaint",
     )
-    async def move_complaint(request: Request, complaint_id: UUID, body: ReasonBody) -> Response:
-        return answered(
-            await asyncio.to_thread(
-                cases.complaints.move,
-                complaint_id,
-                name,
-                actor=actor_of(request),
-                reason=body.reason,
-            )
-        )
 
 
 def _add_decisions(api: GatewayAPI, cases: ComplaintCases) -> None:
@@ -230,7 +213,7 @@ def _add_decisions(api: GatewayAPI, cases: ComplaintCases) -> None:
         "/company/v1/complaints/{complaint_id}/evidence-request",
         summary="Ask the vendor for calls by a deadline (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def request_evidence(
@@ -247,19 +230,39 @@ def _add_decisions(api: GatewayAPI, cases: ComplaintCases) -> None:
         )
 
     @api.post(
+        "/company/v1/complaints/{complaint_id}/assign",
+        summary="Give a complaint to another department (operator, compliance)",
+        response_class=Response,
+        openapi_extra=HANDLERS,
+        responses=MOVED,
+    )
+    async def assign_complaint(
+        request: Request, complaint_id: UUID, body: AssignmentBody
+    ) -> Response:
+        desk = cases.complaints
+        return answered(
+            await asyncio.to_thread(
+                desk.assign, complaint_id, body.department, actor=actor_of(request)
+            )
+        )
+
+    @api.post(
         "/company/v1/complaints/{complaint_id}/extend",
         summary="More time: to 30 days, and to 60 once another approves (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def extend_complaint(
         request: Request, complaint_id: UUID, body: ExtensionBody
     ) -> Response:
-        desk = cases.complaints
         return answered(
             await asyncio.to_thread(
-                desk.extend, complaint_id, actor=actor_of(request), reason=body.reason
+                cases.complaints.extend,
+                complaint_id,
+                actor=actor_of(request),
+                reason=body.reason,
+                notice=body.notice,
             )
         )
 
@@ -288,7 +291,7 @@ def _add_decisions(api: GatewayAPI, cases: ComplaintCases) -> None:
         "/company/v1/complaints/{complaint_id}/reply",
         summary="Note how and when the customer was answered (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def reply_to_complaint(
@@ -305,76 +308,4 @@ def _add_decisions(api: GatewayAPI, cases: ComplaintCases) -> None:
 
 def add_complaints(api: GatewayAPI, desk: VendorAffairs) -> None:
     """Adds the vendor's routes: allegation codes and calls asked for, and nothing of who it is."""
-    add_listing(api, desk, "complaint", COMPLAINTS, "Complaints that you are asked about")
-    for name, path, words in (
-        ("submit_evidence", "evidence", "Hand in what was asked for, for a complaint"),
-        ("submit_statement", "statement", "State your side of a complaint"),
-    ):
-        add_move(api, desk, "complaint", name, f"{COMPLAINTS}/{{thing_id}}/{path}", words)
-
-
-def add_listing(api: GatewayAPI, desk: VendorAffairs, kind: str, path: str, words: str) -> None:
-    """Adds a listing for vendors, and its items."""
-
-    @api.get(
-        path,
-        summary=words,
-        operation_id=f"list_{kind}",
-        openapi_extra=SECURITY,
-        response_class=Response,
-        responses={200: {"description": "A page", "content": {"application/json": {}}}},
-    )
-    async def list_things(request: Request, cursor: Cursor = None, limit: Limit = 50) -> Response:
-        page = await asyncio.to_thread(
-            desk.page, principal_of(request), kind, cursor=cursor, limit=limit
-        )
-        return json_answer(page.document())
-
-    @api.get(
-        f"{path}/{{thing_id}}",
-        summary=f"One of: {words[0].lower()}{words[1:]}",
-        operation_id=f"get_{kind}",
-        openapi_extra=SECURITY,
-        response_class=Response,
-        responses={404: problem_response("Not yours, or unknown: the same answer.")},
-    )
-    async def get_thing(request: Request, thing_id: UUID) -> Response:
-        return json_answer(
-            await asyncio.to_thread(desk.one, principal_of(request), kind, thing_id)
-        )
-
-
-def add_move(
-    api: GatewayAPI, desk: VendorAffairs, kind: str, name: str, path: str, words: str
-) -> None:
-    """Adds one move of a vendor's."""
-
-    @api.post(
-        path,
-        summary=words,
-        operation_id=f"{name}_{kind}",
-        openapi_extra=SECURITY,
-        response_class=Response,
-        responses={
-            404: problem_response("Not yours, or unknown: the same answer."),
-            409: problem_response("Its state does not lead there."),
-        },
-    )
-    async def move_thing(request: Request, thing_id: UUID, body: PaperBody) -> Response:
-        paper = Paper(body.text, tuple(body.call_ids), tuple(body.files))
-        return json_answer(
-            await asyncio.to_thread(desk.move, principal_of(request), kind, thing_id, name, paper)
-        )
-
-
-def answered(content: dict[str, Any], status: int = 200) -> Response:
-    """The answer: 202 where it is a proposal."""
-    answer = json_answer(content)
-    answer.status_code = 202 if "proposal_id" in content else status
-    return answer
-
-
-def principal_of(request: Request) -> VendorPrincipal:
-    """The vendor who asks."""
-    principal: VendorPrincipal = request.scope["state"]["principal"]
-    return principal
+    add_own_kind(api, desk, _OWN)

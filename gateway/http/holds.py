@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.contact.answers import Answer
+from gateway.contact.answers import MOST_HOURS, Answer
 from gateway.contact.protection import ProtectionDesk
 from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.staffing import actor_of, for_roles, json_answer
@@ -53,6 +53,12 @@ class AnswerRequest(BaseModel):
     decision_code: str = Field(pattern=_CODE)
     decision_valid_to: date | None = None
     instruction_code: str | None = Field(None, pattern=_CODE)
+    preferred_hours: tuple[Annotated[str, Field(max_length=32)], ...] = Field(
+        (),
+        max_length=MOST_HOURS,
+        description="Of a time_preference that is granted: the only hours of contact, in the "
+        "debtor's local time, as `every day 18:00-20:00`, `working days …`, `rest days …`.",
+    )
 
 
 class ProtectionCases(Protocol):
@@ -184,7 +190,7 @@ def _add_answers(api: GatewayAPI, cases: ProtectionCases) -> None:
     async def answer_special_request(
         request: Request, request_id: UUID, body: AnswerRequest
     ) -> Response:
-        answer = Answer(body.decision_code, body.decision_valid_to, body.instruction_code)
+        answer = Answer(**dict(body))
         desk = cases.protection
         return json_answer(
             await asyncio.to_thread(desk.answer, request_id, answer, actor=actor_of(request))

@@ -4,16 +4,18 @@ import asyncio
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.http.application import GatewayAPI, problem_response
-from gateway.http.staffing import actor_of, for_roles, json_answer
+from gateway.http.staffing import actor_of, for_people, for_roles, json_answer
 from gateway.identity.principal import StaffRole
 from gateway.offboarding.desk import OffboardingDesk
 
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
-_READERS = for_roles(*StaffRole)
+_READERS = for_people()
+Vendor = Annotated[str, Path(pattern=_ID)]
+Contract = Annotated[str, Path(pattern=_ID)]
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: problem_response("There is no such thing.")}
 _MEDIA = {
     "report.json": "application/json",
@@ -66,7 +68,7 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
         responses=_NOT_FOUND,
     )
     async def offboard(
-        request: Request, vendor_id: str, body: OffboardRequest | None = None
+        request: Request, vendor_id: Vendor, body: OffboardRequest | None = None
     ) -> Response:
         desk, contract = cases.offboarding, (body or OffboardRequest()).contract
         ended = await asyncio.to_thread(
@@ -77,7 +79,7 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
 
     @api.get(
         "/company/v1/offboardings",
-        summary="Ends of contracts, the newest first (every role)",
+        summary="Ends of contracts, the newest first (all but the bridge)",
         response_class=Response,
         openapi_extra=_READERS,
     )
@@ -87,12 +89,14 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
 
     @api.get(
         "/company/v1/notices",
-        summary="What was told about deadlines, the newest first (every role)",
+        summary="What was told about deadlines, the newest first (all but the bridge)",
         response_class=Response,
         openapi_extra=_READERS,
     )
     async def list_notices(
-        after: Annotated[int | None, Query(description="The last id of the page before.")] = None,
+        after: Annotated[
+            int | None, Query(ge=0, le=2**62, description="The last id of the page before.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="Items a page.")] = 50,
     ) -> Response:
         found = await asyncio.to_thread(cases.offboarding.notices, after=after, limit=limit)
@@ -100,23 +104,23 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
 
     @api.get(
         "/company/v1/offboardings/{contract_id}",
-        summary="One contract's end with its facts and certificates (every role)",
+        summary="One contract's end with its facts and certificates (all but the bridge)",
         response_class=Response,
         openapi_extra=_READERS,
         responses=_NOT_FOUND,
     )
-    async def get_end(contract_id: str) -> Response:
+    async def get_end(contract_id: Contract) -> Response:
         return json_answer(await asyncio.to_thread(cases.offboarding.one, contract_id))
 
     @api.get(
         "/company/v1/offboardings/{contract_id}/files/{name}",
-        summary="The newest signed report: report.json, report.pdf, each with .jws (every role)",
+        summary="The newest signed report as JSON or PDF, each with .jws (all but the bridge)",
         response_class=Response,
         openapi_extra=_READERS,
         responses=_NOT_FOUND,
     )
     async def get_file(
-        contract_id: str,
+        contract_id: Contract,
         name: Literal["report.json", "report.json.jws", "report.pdf", "report.pdf.jws"],
     ) -> Response:
         report = await asyncio.to_thread(cases.offboarding.report, contract_id)
@@ -129,7 +133,7 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
         openapi_extra=for_roles(StaffRole.COMPLIANCE, StaffRole.SECURITY, StaffRole.AUDITOR),
         responses=_NOT_FOUND,
     )
-    async def get_document(contract_id: str, certificate_id: UUID) -> Response:
+    async def get_document(contract_id: Contract, certificate_id: UUID) -> Response:
         media_type, paper = await asyncio.to_thread(
             cases.offboarding.paper, contract_id, certificate_id
         )
@@ -144,7 +148,7 @@ def add_offboardings(api: GatewayAPI, cases: OffboardingUseCases) -> None:
         openapi_extra=for_roles(StaffRole.COMPLIANCE),
         responses=_NOT_FOUND,
     )
-    async def decide(request: Request, contract_id: str, body: DecisionRequest) -> Response:
+    async def decide(request: Request, contract_id: Contract, body: DecisionRequest) -> Response:
         desk, actor = cases.offboarding, actor_of(request)
         if body.reason is None:
             await asyncio.to_thread(desk.accept, contract_id, actor=actor)

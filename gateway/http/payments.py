@@ -6,14 +6,14 @@ from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from gateway.affairs.claims import ClaimDesk, PaymentClaim
+from gateway.affairs.codes import CLAUSE
 from gateway.affairs.ledger import MAX_POSTINGS, LedgerDesk, Posting
 from gateway.affairs.reconciling import ReconciliationDesk
-from gateway.http.application import GatewayAPI, problem_response
-from gateway.http.complaints import (
-    CLAUSE,
+from gateway.http.affair_routes import (
+    HANDLERS,
     MOVED,
     READERS,
     SECURITY,
@@ -27,16 +27,17 @@ from gateway.http.complaints import (
     answered,
     principal_of,
 )
+from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.idempotency import RepeatKey, digest_of
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
+from gateway.intake.moments import Moment
 
 CLAIMS = "/v1/payment-claims"
 CLAIM = "/v1/payment-claims/{claim_id}"
 # A thousand billion in minor units: more is a mistake of the sender's.
 MAX_AMOUNT = 10**14
 _OPERATOR = for_roles(StaffRole.OPERATOR)
-_HANDLERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
 Account = Annotated[str, Field(min_length=5, max_length=60)]
 CaseRef = Annotated[str | None, Query(pattern=r"^[A-Z2-7]{26}$")]
 
@@ -46,7 +47,7 @@ class PostingBody(Body):
 
     entry_id: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._:-]{0,63}$")
     case_no: str = Field(min_length=1, max_length=64)
-    posted_at: AwareDatetime
+    posted_at: Moment
     amount: int = Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)
     kind: Literal["payment", "adjustment"]
     balance_after: int = Field(ge=0, le=MAX_AMOUNT)
@@ -192,7 +193,7 @@ def add_company_payments(api: GatewayAPI, cases: PaymentCases) -> None:
         "/company/v1/payment-claims/{claim_id}/resolve",
         summary="End a claim that did not match; it marks nothing paid (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def resolve_claim(request: Request, claim_id: UUID, body: ResolutionBody) -> Response:

@@ -8,15 +8,13 @@ from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.case_items import SECURITY, Cursor, principal_of
 from gateway.http.staffing import json_answer
-from gateway.identity.principal import VendorPrincipal
 from gateway.people.agents import CoursePass, Registration
 from gateway.people.paging import MAX_PAGE
 from gateway.people.screening import parse_hash
 from gateway.people.vendor_desk import VendorDesk
 
-SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
-Cursor = Annotated[str | None, Query(max_length=512, description="From the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items a page.")]
 AgentRef = Annotated[str, Path(max_length=64, description="As it was registered.")]
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
@@ -85,12 +83,6 @@ def add_people(api: GatewayAPI, desk: VendorDesk) -> None:
             desk.caller_numbers, principal_of(request), cursor=cursor, limit=limit
         )
         return json_answer(page.document())
-
-
-def principal_of(request: Request) -> VendorPrincipal:
-    """The vendor who asks; the gate has put it there."""
-    principal: VendorPrincipal = request.scope["state"]["principal"]
-    return principal
 
 
 def _add_agents(api: GatewayAPI, desk: VendorDesk) -> None:

@@ -1,6 +1,8 @@
 """The company API's routes for agents and for the numbers that vendors call from."""
 
 import asyncio
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.application import GatewayAPI, problem_response
-from gateway.http.staffing import actor_of, for_roles, json_answer
+from gateway.http.staffing import actor_of, for_people, for_roles, json_answer
 from gateway.identity.principal import StaffRole
 from gateway.people.agents import Agent, AgentKey
 from gateway.people.desk import PeopleDesk
@@ -16,7 +18,7 @@ from gateway.people.paging import MAX_PAGE
 
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _NUMBER = r"^\+[1-9][0-9]{4,14}$"
-_EVERYBODY = for_roles(*StaffRole)
+_EVERYBODY = for_people()
 _STOPPERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE, StaffRole.SECURITY)
 _DECIDERS = for_roles(StaffRole.COMPLIANCE, StaffRole.SECURITY)
 _KEEPERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
@@ -32,6 +34,60 @@ Cursor = Annotated[str | None, Query(max_length=512, description="From the page 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items a page.")]
 Status = Literal["pending", "qualified", "suspended", "left", "banned"]
 _AGENT = "/company/v1/agents/{vendor}/{contract}/{agent_ref}"
+
+
+class _Making(Protocol):
+    def __call__(self, desk: PeopleDesk, key: AgentKey, /, *, actor: str) -> Agent | UUID: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What may be done to an agent: its word in the path, by whom, and how it is made."""
+
+    word: str
+    summary: str
+    roles: dict[str, Any]
+    make: _Making
+
+
+_CHANGES = (
+    _Change(
+        "qualify",
+        "Let an agent call who has what it takes (operator, compliance)",
+        _KEEPERS,
+        PeopleDesk.qualify,
+    ),
+    _Change(
+        "suspend",
+        "Stop a person at once, with open permits (operator, compliance, security)",
+        _STOPPERS,
+        PeopleDesk.suspend,
+    ),
+    _Change(
+        "ban",
+        "Take a person out at every vendor (compliance, security)",
+        _DECIDERS,
+        PeopleDesk.ban,
+    ),
+    _Change(
+        "leave",
+        "End a registration that its vendor does not end (operator, compliance, security)",
+        _STOPPERS,
+        PeopleDesk.leave,
+    ),
+    _Change(
+        "resume",
+        "Lift a suspension: proposes, or acts once approved (compliance, security)",
+        _DECIDERS,
+        PeopleDesk.resume,
+    ),
+    _Change(
+        "unban",
+        "Lift a ban: proposes, or acts once approved (compliance, security)",
+        _DECIDERS,
+        PeopleDesk.unban,
+    ),
+)
 
 
 class CallerRequest(BaseModel):
@@ -56,15 +112,14 @@ class PeopleCases(Protocol):
 def add_people_views(api: GatewayAPI, cases: PeopleCases) -> None:
     """Adds the routes."""
     _add_listing(api, cases)
-    _add_stops(api, cases)
-    _add_lifting(api, cases)
+    _add_changes(api, cases)
     _add_callers(api, cases)
 
 
 def _add_listing(api: GatewayAPI, cases: PeopleCases) -> None:
     @api.get(
         "/company/v1/agents",
-        summary="Agents of all vendors; `person` is the same wherever he was (every role)",
+        summary="Agents of all vendors; `person` is the same wherever he was (all but the bridge)",
         response_class=Response,
         openapi_extra=_EVERYBODY,
     )
@@ -87,7 +142,7 @@ def _add_listing(api: GatewayAPI, cases: PeopleCases) -> None:
 
     @api.get(
         _AGENT,
-        summary="One agent (every role)",
+        summary="One agent (all but the bridge)",
         response_class=Response,
         openapi_extra=_EVERYBODY,
         responses=NO_WAY,
@@ -97,80 +152,30 @@ def _add_listing(api: GatewayAPI, cases: PeopleCases) -> None:
         return json_answer((await asyncio.to_thread(cases.people.agent, key)).document())
 
 
-def _add_stops(api: GatewayAPI, cases: PeopleCases) -> None:
-    @api.post(
-        f"{_AGENT}/qualify",
-        summary="Let an agent call who has what it takes (operator, compliance)",
-        response_class=Response,
-        openapi_extra=_KEEPERS,
-        responses=NO_WAY,
-    )
-    async def qualify(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
-        key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.qualify, key, actor=actor_of(request)))
-
-    @api.post(
-        f"{_AGENT}/suspend",
-        summary="Stop a person at once, with open permits (operator, compliance, security)",
-        response_class=Response,
-        openapi_extra=_STOPPERS,
-        responses=NO_WAY,
-    )
-    async def suspend(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
-        key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.suspend, key, actor=actor_of(request)))
-
-    @api.post(
-        f"{_AGENT}/ban",
-        summary="Take a person out at every vendor (compliance, security)",
-        response_class=Response,
-        openapi_extra=_DECIDERS,
-        responses=NO_WAY,
-    )
-    async def ban(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
-        key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.ban, key, actor=actor_of(request)))
-
-    @api.post(
-        f"{_AGENT}/leave",
-        summary="End a registration that its vendor does not end (operator, compliance, security)",
-        response_class=Response,
-        openapi_extra=_STOPPERS,
-        responses=NO_WAY,
-    )
-    async def leave(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
-        key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.leave, key, actor=actor_of(request)))
+def _add_changes(api: GatewayAPI, cases: PeopleCases) -> None:
+    for change in _CHANGES:
+        _add_change(api, cases, change)
 
 
-def _add_lifting(api: GatewayAPI, cases: PeopleCases) -> None:
+def _add_change(api: GatewayAPI, cases: PeopleCases, change: _Change) -> None:
     @api.post(
-        f"{_AGENT}/resume",
-        summary="Lift a suspension: proposes, or acts once approved (compliance, security)",
+        f"{_AGENT}/{change.word}",
+        name=change.word,
+        summary=change.summary,
         response_class=Response,
-        openapi_extra=_DECIDERS,
+        openapi_extra=change.roles,
         responses=NO_WAY,
     )
-    async def resume(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
+    async def change_agent(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
         key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.resume, key, actor=actor_of(request)))
-
-    @api.post(
-        f"{_AGENT}/unban",
-        summary="Lift a ban: proposes, or acts once approved (compliance, security)",
-        response_class=Response,
-        openapi_extra=_DECIDERS,
-        responses=NO_WAY,
-    )
-    async def unban(request: Request, vendor: ID, contract: ID, agent_ref: Ref) -> Response:
-        key = AgentKey(vendor, contract, agent_ref)
-        return _answer(await asyncio.to_thread(cases.people.unban, key, actor=actor_of(request)))
+        make = partial(change.make, cases.people, key, actor=actor_of(request))
+        return _answer(await asyncio.to_thread(make))
 
 
 def _add_callers(api: GatewayAPI, cases: PeopleCases) -> None:
     @api.get(
         "/company/v1/caller-numbers",
-        summary="The numbers that vendors call from (every role)",
+        summary="The numbers that vendors call from (all but the bridge)",
         response_class=Response,
         openapi_extra=_EVERYBODY,
     )

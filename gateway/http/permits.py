@@ -14,8 +14,8 @@ from gateway.contact.permits import Granted, Permits, Refused
 from gateway.contact.wish import PermitWish, PointKind
 from gateway.evidence import keyed_commitment
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.case_items import CASE_REF, SECURITY, WORD, principal_of
 from gateway.http.problems import MEDIA_TYPE
-from gateway.identity.principal import VendorPrincipal
 from gateway.release.profiles import DEFAULT_PURPOSE
 from gateway.release.release import AccessContext
 from keys.secret import Secret
@@ -24,9 +24,6 @@ from policies.contact.model import CallKind, Channel
 PERMITS = "/v1/permits"
 PERMIT = "/v1/permits/{permit_id}"
 CHANNEL_REFUSALS = "/v1/channel-refusals"
-_SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
-_CASE_REF = r"^[A-Z2-7]{26}$"
-_WORD = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
 _E164 = r"^\+[1-9][0-9]{3,14}$"
 _REFUSAL_TITLE = "The call may not be made now."
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
@@ -55,10 +52,10 @@ class PermitRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    case_ref: str = Field(pattern=_CASE_REF, description="As a listing gave it.")
+    case_ref: str = Field(pattern=CASE_REF, description="As a listing gave it.")
     contact_point: PointKind = Field(description="Which of the case's numbers.")
-    agent: str = Field(pattern=_WORD, description="The agent's reference in the register.")
-    script: str = Field(pattern=_WORD, description="The script that will be followed.")
+    agent: str = Field(pattern=WORD, description="The agent's reference in the register.")
+    script: str = Field(pattern=WORD, description="The script that will be followed.")
     script_version: int = Field(ge=1, le=1_000_000)
     channel: Channel = Channel.VOICE_HUMAN
     call_kind: CallKind = CallKind.INTERACTIVE
@@ -98,7 +95,7 @@ class ChannelRefusalRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    case_ref: str = Field(pattern=_CASE_REF, description="As a listing gave it.")
+    case_ref: str = Field(pattern=CASE_REF, description="As a listing gave it.")
     channel: Channel
 
 
@@ -117,7 +114,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.post(
         PERMITS,
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="Ask for one call",
         status_code=201,
         response_class=Response,
@@ -160,7 +157,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.get(
         PERMIT,
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="How a permit stands; without its number",
         response_class=Response,
         responses=_NOT_FOUND,
@@ -171,7 +168,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.delete(
         PERMIT,
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="Give back a permit that was not used",
         status_code=204,
         response_class=Response,
@@ -184,7 +181,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.post(
         PERMIT + "/close",
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="Say how the call went",
         response_class=Response,
         responses={**_OVER, 422: problem_response("The result code is not known.")},
@@ -198,7 +195,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.post(
         CHANNEL_REFUSALS,
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="Say that a debtor refuses a channel; it stands for every vendor",
         status_code=204,
         response_class=Response,
@@ -212,7 +209,7 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
 
     @api.post(
         PERMIT + "/identity-check",
-        openapi_extra=_SECURITY,
+        openapi_extra=SECURITY,
         summary="Compare the last four characters that the customer says; three tries a day",
         response_class=Response,
         responses={**_OVER, 403: problem_response("Three tries were made today.")},
@@ -223,12 +220,6 @@ def add_permits(api: GatewayAPI, permits: Permits, calls: Calls, asked_key: Secr
         context = context_of(request, PERMIT + "/identity-check", DEFAULT_PURPOSE)
         shown = await calls.check_identity(principal_of(request), permit_id, body.last4, context)
         return Response(orjson.dumps(shown), media_type="application/json")
-
-
-def principal_of(request: Request) -> VendorPrincipal:
-    """The vendor that asks."""
-    principal: VendorPrincipal = request.scope["state"]["principal"]
-    return principal
 
 
 def context_of(request: Request, route: str, purpose: str) -> AccessContext:

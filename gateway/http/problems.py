@@ -257,7 +257,11 @@ def _sentence(error: Exception) -> str:
 
 def _location(item: Any) -> list[str]:  # noqa: ANN401  # pydantic's own dictionary
     # The name of a key that should not be there is the caller's word, maybe a debtor's name.
-    location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    location = item["loc"]
+    if location[-1:] == ("[key]",):
+        location = location[:-2]
+    elif item["type"] == "extra_forbidden":
+        location = location[:-1]
     return [str(part) for part in location]
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import StreamingResponse
 
 from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.recordings_metadata import CALL_ID
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
 from gateway.intake.recordings import RecordingState
@@ -54,13 +55,13 @@ def add_recording_views(api: GatewayAPI, cases: RecordingCases) -> None:
 
     @api.get(
         _RECORDINGS,
-        summary="Recordings, newest first, without their content (every role)",
+        summary="Recordings, newest first, without their content (all but the bridge)",
         response_class=Response,
         openapi_extra=_READERS,
     )
     async def list_all_recordings(
         vendor: Annotated[str | None, Query(pattern=_ID)] = None,
-        call_id: Annotated[str | None, Query(max_length=64)] = None,
+        call_id: Annotated[str | None, Query(pattern=CALL_ID)] = None,
         state: RecordingState | None = None,
         only_held: Annotated[bool, Query(description="Only those under a legal hold.")] = False,  # noqa: FBT002
         cursor: Annotated[str | None, Query(max_length=512)] = None,

@@ -16,7 +16,8 @@ from fastapi import Header, Path, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import UploadRefusedError
-from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.application import FOR_CLOSING, GatewayAPI, problem_response
+from gateway.http.bounds import own_stream
 from gateway.http.recordings_metadata import CALL_ID, MAX_METADATA, checksum_of, metadata_of
 from gateway.identity.principal import VendorPrincipal
 from gateway.intake.recordings import Upload
@@ -34,6 +35,8 @@ _EXTENSIONS = "creation,termination,checksum,expiration"
 _WRITE_BYTES = 1024 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 _SECURITY: dict[str, Any] = {"security": [{"mutualTLS": [], "boundToken": []}]}
+# Missing recordings still come after the contract's end.
+_UPLOADING: dict[str, Any] = {**_SECURITY, **FOR_CLOSING}
 _VERSION_HEADER = {"Tus-Resumable": {"schema": {"const": TUS}}}
 _OFFSET_HEADER = {
     "Upload-Offset": {"description": "Bytes that are durable.", "schema": {"type": "integer"}}
@@ -86,7 +89,7 @@ _RECORDING_SCHEMA: dict[str, Any] = {
     },
 }
 _CREATE_DOCS: dict[str, Any] = {
-    **_SECURITY,
+    **_UPLOADING,
     "parameters": [
         {
             "name": "Upload-Metadata",
@@ -102,7 +105,7 @@ _CREATE_DOCS: dict[str, Any] = {
     ],
 }
 _PART_DOCS: dict[str, Any] = {
-    **_SECURITY,
+    **_UPLOADING,
     "requestBody": {
         "required": True,
         "content": {PART_TYPE: {"schema": {"type": "string", "format": "binary"}}},
@@ -119,7 +122,7 @@ def add_recordings(api: GatewayAPI, desk: UploadDesk) -> None:
 def _add_uploading(api: GatewayAPI, desk: UploadDesk) -> None:
     @api.options(
         RECORDINGS,
-        openapi_extra=_SECURITY,
+        openapi_extra=_UPLOADING,
         summary="Which tus is spoken, and how large a recording may be",
         status_code=204,
         response_class=Response,
@@ -171,7 +174,7 @@ def _add_uploading(api: GatewayAPI, desk: UploadDesk) -> None:
 
     @api.head(
         RECORDING,
-        openapi_extra=_SECURITY,
+        openapi_extra=_UPLOADING,
         summary="How far an upload is (tus)",
         response_class=Response,
         responses={
@@ -248,7 +251,7 @@ def _add_uploading(api: GatewayAPI, desk: UploadDesk) -> None:
 
     @api.delete(
         RECORDING,
-        openapi_extra=_SECURITY,
+        openapi_extra=_UPLOADING,
         summary="Give up an upload that is not whole (tus termination)",
         status_code=204,
         response_class=Response,
@@ -321,7 +324,7 @@ async def _receive(
     """Writes what comes, a piece at a time. A caller that hangs up keeps what had come."""
     buffer = bytearray()
     try:
-        async for chunk in request.stream():
+        async for chunk in own_stream(request):
             buffer += chunk
             if len(buffer) >= _WRITE_BYTES:
                 content = bytes(buffer)

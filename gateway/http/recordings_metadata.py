@@ -4,10 +4,11 @@ import base64
 import binascii
 from decimal import Decimal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import PersonalDataError, RequestInvalidError
 from gateway.intake.checks_personal import is_personal
+from gateway.intake.moments import Moment
 from gateway.intake.recordings import RecordingWish
 from gateway.intake.recordings_format import Codec
 from gateway.intake.uploads_part import CHECKSUMS, PartChecksum
@@ -26,8 +27,8 @@ class RecordingMetadata(BaseModel):
     bytes: int = Field(ge=1, le=2**50)
     codec: Codec
     duration_s: Decimal = Field(ge=0, le=86_400, decimal_places=3)
-    started_at: AwareDatetime
-    ended_at: AwareDatetime
+    started_at: Moment
+    ended_at: Moment
     notice_given: bool
 
     def wish(self) -> RecordingWish:

@@ -9,7 +9,8 @@ import orjson
 from fastapi import Header, Path, Query, Request, Response
 
 from gateway.errors import RequestInvalidError
-from gateway.http.application import GatewayAPI, problem_response
+from gateway.http.application import FOR_CLOSING, GatewayAPI, problem_response
+from gateway.http.bounds import own_stream
 from gateway.http.idempotency import RepeatKey
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole, VendorPrincipal
@@ -140,7 +141,7 @@ def add_records(api: GatewayAPI, desk: RecordDesk) -> None:
 
     @api.post(
         RECORDS,
-        openapi_extra={**_SECURITY, **_body()},
+        openapi_extra={**_SECURITY, **_body(), **FOR_CLOSING},
         summary="Call records: one, an array, NDJSON or CSV; up to 100,000, packed or not",
         response_class=Response,
         responses={
@@ -172,7 +173,7 @@ def add_records(api: GatewayAPI, desk: RecordDesk) -> None:
             request.headers.get("content-type", ""), request.headers.get("content-encoding", "")
         )
         with Spool(content_digest) as spool:
-            async for chunk in request.stream():
+            async for chunk in own_stream(request):
                 if not spool.write(chunk):
                     raise RequestInvalidError("the body is larger than 128 MiB")
             answer = await asyncio.to_thread(
@@ -182,7 +183,8 @@ def add_records(api: GatewayAPI, desk: RecordDesk) -> None:
 
     @api.get(
         BATCH,
-        openapi_extra=_SECURITY,
+        # What was sent last, and rows of it were refused: nothing of a case comes back.
+        openapi_extra={**_SECURITY, **FOR_CLOSING},
         summary="How far a batch is, and what became of its rows, page by page",
         response_class=Response,
         responses={

@@ -1,41 +1,57 @@
 """Rectification notices and feedback over HTTP, for both sides."""
 
 import asyncio
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
 
-from fastapi import Path, Request, Response
-from pydantic import AwareDatetime, Field
+from fastapi import Request, Response
+from pydantic import Field
 
+from gateway.affairs.codes import CLAUSE
 from gateway.affairs.rectifications import Notice, RectificationDesk
 from gateway.affairs.vendor_desk import VendorAffairs
-from gateway.http.application import GatewayAPI
-from gateway.http.complaints import (
-    CLAUSE,
+from gateway.http.affair_routes import (
+    HANDLERS,
     ID,
     MAX_TEXT,
     MOVED,
-    READERS,
     Body,
     Code,
-    Cursor,
-    Limit,
-    OnlyOpen,
-    Vendor,
-    add_listing,
-    add_move,
+    OwnKind,
+    add_company_moves,
+    add_company_reading,
+    add_own_kind,
     answered,
 )
+from gateway.http.application import GatewayAPI
 from gateway.http.idempotency import RepeatKey, digest_of
-from gateway.http.staffing import actor_of, for_roles, json_answer
-from gateway.identity.principal import StaffRole
+from gateway.http.staffing import actor_of
+from gateway.intake.moments import Moment
 
-NOTICES = "/v1/rectifications"
-FEEDBACK = "/v1/feedback"
-_HANDLERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
+_OWN = (
+    OwnKind(
+        "rectification",
+        "/v1/rectifications",
+        "What you have to put right",
+        (
+            ("acknowledge", "acknowledge", "Acknowledge a notice"),
+            ("submit_plan", "plan", "Hand in the plan for a notice"),
+            ("start", "start", "Begin the work on an accepted plan"),
+            ("submit_evidence", "evidence", "Hand in what shows that it is put right"),
+        ),
+    ),
+    OwnKind(
+        "feedback",
+        "/v1/feedback",
+        "What customers and staff say of your work",
+        (
+            ("acknowledge", "acknowledge", "Acknowledge feedback"),
+            ("answer", "answer", "Answer feedback"),
+        ),
+    ),
+)
 Clause = Annotated[str, Field(pattern=CLAUSE)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-Kind = Annotated[Literal["rectification", "feedback"], Path()]
 
 
 class NoticeBody(Body):
@@ -54,7 +70,7 @@ class NoticeBody(Body):
 class NoticeExtensionBody(Body):
     """The later deadline, and why, as a code."""
 
-    until: AwareDatetime
+    until: Moment
     reason: Code
 
 
@@ -91,7 +107,7 @@ def add_company_rectifications(api: GatewayAPI, cases: RectificationCases) -> No
         summary="Draft a notice to a vendor; a recurring clause raises it (operator, compliance)",
         status_code=201,
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
     )
     async def draft_notice(
         request: Request, body: NoticeBody, repeat_key: RepeatKey = None
@@ -118,7 +134,7 @@ def add_company_rectifications(api: GatewayAPI, cases: RectificationCases) -> No
         "/company/v1/rectifications/{notice_id}/issue",
         summary="Issue a notice; a critical one once another approves (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def issue_notice(request: Request, notice_id: UUID) -> Response:
@@ -129,7 +145,7 @@ def add_company_rectifications(api: GatewayAPI, cases: RectificationCases) -> No
         "/company/v1/rectifications/{notice_id}/extend",
         summary="Move a notice's deadline, once, before it (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def extend_notice(
@@ -145,37 +161,28 @@ def add_company_rectifications(api: GatewayAPI, cases: RectificationCases) -> No
             )
         )
 
-    for name, words in (
-        ("accept_plan", "Accept a vendor's plan"),
-        ("refuse_plan", "Refuse a vendor's plan"),
-        ("verify", "Begin to verify; not by who issued the notice"),
-        ("close", "Close a notice by a re-test of calls; not by who issued it"),
-        ("reopen", "What was handed in is not enough: a new deadline"),
-        ("withdraw", "Withdraw a notice, once another approves"),
-    ):
-        _add_notice_move(api, cases, name, words)
-    _add_feedback(api, cases)
-
-
-def _add_notice_move(api: GatewayAPI, cases: RectificationCases, name: str, words: str) -> None:
-    @api.post(
-        f"/company/v1/rectifications/{{notice_id}}/{name.replace('_', '-')}",
-        summary=f"{words} (operator, compliance)",
-        operation_id=f"{name}_rectification",
-        response_class=Response,
-        openapi_extra=_HANDLERS,
-        responses=MOVED,
+    add_company_moves(
+        api,
+        "/company/v1/rectifications/{notice_id}",
+        "rectification",
+        NoticeMoveBody,
+        lambda affair_id, name, body, actor: cases.rectifications.move(
+            affair_id, name, actor=actor, reason=body.reason, sample=tuple(body.sample)
+        ),
+        accept_plan="Accept a vendor's plan",
+        refuse_plan="Refuse a vendor's plan",
+        verify="Begin to verify; not by who issued the notice",
+        close="Close a notice by a re-test of calls; not by who issued it",
+        reopen="What was handed in is not enough: a new deadline",
+        withdraw="Withdraw a notice, once another approves",
     )
-    async def move_notice(request: Request, notice_id: UUID, body: NoticeMoveBody) -> Response:
-        return answered(
-            await asyncio.to_thread(
-                cases.rectifications.move,
-                notice_id,
-                name,
-                actor=actor_of(request),
-                reason=body.reason,
-                sample=tuple(body.sample),
-            )
+    _add_feedback(api, cases)
+    for kind, path in (("rectification", "rectifications"), ("feedback", "feedback")):
+        add_company_reading(
+            api,
+            f"/company/v1/{path}",
+            kind,
+            lambda: cases.rectifications,
         )
 
 
@@ -185,7 +192,7 @@ def _add_feedback(api: GatewayAPI, cases: RectificationCases) -> None:
         summary="Pass on to a vendor what customers and staff say (operator, compliance)",
         status_code=201,
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
     )
     async def give_feedback(
         request: Request, body: FeedbackBody, repeat_key: RepeatKey = None
@@ -204,7 +211,7 @@ def _add_feedback(api: GatewayAPI, cases: RectificationCases) -> None:
         "/company/v1/feedback/{feedback_id}/close",
         summary="End feedback (operator, compliance)",
         response_class=Response,
-        openapi_extra=_HANDLERS,
+        openapi_extra=HANDLERS,
         responses=MOVED,
     )
     async def close_feedback(request: Request, feedback_id: UUID) -> Response:
@@ -213,56 +220,8 @@ def _add_feedback(api: GatewayAPI, cases: RectificationCases) -> None:
             await asyncio.to_thread(desk.close_feedback, feedback_id, actor=actor_of(request))
         )
 
-    for kind, path in (("rectification", "rectifications"), ("feedback", "feedback")):
-        _add_reading(api, cases, kind, f"/company/v1/{path}")
-
-
-def _add_reading(api: GatewayAPI, cases: RectificationCases, kind: str, path: str) -> None:
-    @api.get(
-        path,
-        summary=f"Every {kind}, newest first (all but the bridge)",
-        operation_id=f"list_company_{kind}",
-        response_class=Response,
-        openapi_extra=READERS,
-    )
-    async def list_things(
-        vendor: Vendor = None,
-        only_open: OnlyOpen = True,  # noqa: FBT002
-        cursor: Cursor = None,
-        limit: Limit = 50,
-    ) -> Response:
-        page = await asyncio.to_thread(
-            cases.rectifications.page,
-            kind,
-            vendor=vendor,
-            is_open=only_open,
-            cursor=cursor,
-            limit=limit,
-        )
-        return json_answer(page.document())
-
-    @api.get(
-        f"{path}/{{thing_id}}",
-        summary=f"One {kind} with its steps and what the vendor handed in",
-        operation_id=f"get_company_{kind}",
-        response_class=Response,
-        openapi_extra=READERS,
-        responses=MOVED,
-    )
-    async def get_thing(thing_id: UUID) -> Response:
-        return json_answer(await asyncio.to_thread(cases.rectifications.read, kind, thing_id))
-
 
 def add_rectifications(api: GatewayAPI, desk: VendorAffairs) -> None:
     """Adds the vendor's routes of notices and of feedback."""
-    add_listing(api, desk, "rectification", NOTICES, "What you have to put right")
-    for name, path, words in (
-        ("acknowledge", "acknowledge", "Acknowledge a notice"),
-        ("submit_plan", "plan", "Hand in the plan for a notice"),
-        ("start", "start", "Begin the work on an accepted plan"),
-        ("submit_evidence", "evidence", "Hand in what shows that it is put right"),
-    ):
-        add_move(api, desk, "rectification", name, f"{NOTICES}/{{thing_id}}/{path}", words)
-    add_listing(api, desk, "feedback", FEEDBACK, "What customers and staff say of your work")
-    for name, words in (("acknowledge", "Acknowledge feedback"), ("answer", "Answer feedback")):
-        add_move(api, desk, "feedback", name, f"{FEEDBACK}/{{thing_id}}/{name}", words)
+    for own in _OWN:
+        add_own_kind(api, desk, own)

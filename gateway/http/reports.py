@@ -65,6 +65,7 @@ class Metrics(BaseModel):
     avg_talk_s: Number
     complaint_rate_per_1000_cases: Number
     recording_coverage: Number
+    recovery_rate: Number
     special_requests_by_type: dict[_Code, Counted] = Field(max_length=100)
     refused_permits_by_code: dict[_Code, Counted] = Field(max_length=100)
     agents_active: Counted | None = Field(None, description="Weekly and monthly.")
@@ -73,6 +74,11 @@ class Metrics(BaseModel):
     agents_trained_rate: Number = Field(None, description="Weekly and monthly.")
     turnover: Number = Field(None, description="Weekly and monthly.")
     ptp_kept_rate: Number = Field(None, description="Weekly and monthly.")
+    qc_sampled: Counted | None = Field(None, description="Weekly and monthly.")
+    qc_fail_rate: Number = Field(None, description="Weekly and monthly.")
+    on_time_rate: Number = Field(None, description="Weekly and monthly.")
+    incidents: Counted | None = Field(None, description="Monthly.")
+    data_access_review_done: bool | None = Field(None, description="Monthly.")
 
     def numbers(self) -> dict[str, Any]:
         """Those that were sent, by name."""

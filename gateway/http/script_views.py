@@ -8,13 +8,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.http.application import GatewayAPI
 from gateway.http.people_views import ID, NO_WAY, Cursor, Limit, MaybeID, PeopleCases
-from gateway.http.staffing import actor_of, for_roles, json_answer
+from gateway.http.staffing import actor_of, for_people, for_roles, json_answer
 from gateway.identity.principal import StaffRole
 from gateway.people.script_text import MOST_TERMS
 from gateway.people.scripts import LONGEST_TEXT, ScriptContent
 from policies.contact.model import Channel
 
-_EVERYBODY = for_roles(*StaffRole)
+_EVERYBODY = for_people()
 _KEEPERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
 _STOPPERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE, StaffRole.SECURITY)
 _VERSION = "/company/v1/scripts/{script_id}/versions/{version}"
@@ -57,7 +57,7 @@ def add_script_views(api: GatewayAPI, cases: PeopleCases) -> None:
 def _add_reading(api: GatewayAPI, cases: PeopleCases) -> None:
     @api.get(
         "/company/v1/scripts",
-        summary="Versions of scripts, without their texts (every role)",
+        summary="Versions of scripts, without their texts (all but the bridge)",
         response_class=Response,
         openapi_extra=_EVERYBODY,
     )
@@ -74,7 +74,7 @@ def _add_reading(api: GatewayAPI, cases: PeopleCases) -> None:
 
     @api.get(
         _VERSION,
-        summary="One version with its text (every role)",
+        summary="One version with its text (all but the bridge)",
         response_class=Response,
         openapi_extra=_EVERYBODY,
         responses=NO_WAY,

@@ -5,7 +5,8 @@ import asyncio
 from fastapi import Request, Response
 
 from gateway.http.application import GatewayAPI
-from gateway.http.people import SECURITY, Cursor, Limit, principal_of
+from gateway.http.case_items import SECURITY, Cursor, principal_of
+from gateway.http.people import Limit
 from gateway.http.staffing import json_answer
 from gateway.people.vendor_desk import VendorDesk
 

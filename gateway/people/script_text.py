@@ -74,7 +74,7 @@ def verify_text(
 def _made(text: str) -> set[str]:
     """The codes whose passages hold any words."""
     marks = list(_MARK.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [*(mark.start() for mark in marks[1:]), *([len(text)] if marks else ())]
     return {
         mark[1]
         for mark, end in zip(marks, ends, strict=True)

@@ -77,7 +77,8 @@ class SealedRow:
     """A case ready to be stored.
 
     `case_ref` is what the vendor knows it by; `commitment` (16 bytes) stands for it in the log;
-    `kind` stays in clear, for the row conditions of policies.
+    `kind` stays in clear, for the row conditions of policies, and so does `due` (fen), by which
+    recovery is measured.
     """
 
     case_id: UUID
@@ -86,6 +87,7 @@ class SealedRow:
     sealed: Sealed
     commitment: bytes
     kind: CaseKind
+    due: int | None
 
 
 class RowSealer:
@@ -144,6 +146,7 @@ class RowSealer:
             seal_record(record, identity.case_id, self._kek),
             case_commitment(identity.log_salt, self._contract, identity.case_id),
             CaseKind.of(row),
+            total if isinstance(total := row.record.get("total_due"), int) else None,
         )
 
 

@@ -34,13 +34,13 @@ UPDATE casegate.case_record SET content_mac = %s, person_mac = %s, contact_mac =
 _ASSIGN_AGAIN = """
 INSERT INTO casegate.assigned_case
        (vendor_id, contract_id, case_ref, case_id, assignment_id, commitment, assigned_at,
-        project, portfolio, product, stage)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        placed_amount, project, portfolio, product, stage)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (vendor_id, contract_id, case_ref) DO UPDATE
    SET assignment_id = excluded.assignment_id, commitment = excluded.commitment,
        assigned_at = excluded.assigned_at, status = 'assigned', recalled_at = NULL,
-       sequence = DEFAULT, project = excluded.project, portfolio = excluded.portfolio,
-       product = excluded.product, stage = excluded.stage
+       sequence = DEFAULT, placed_amount = excluded.placed_amount, project = excluded.project,
+       portfolio = excluded.portfolio, product = excluded.product, stage = excluded.stage
 """
 _SORT_AGAIN = """
 UPDATE casegate.assigned_case SET project = %s, portfolio = %s, product = %s, stage = %s
@@ -52,12 +52,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_case (
   place integer, case_id uuid, source_mac bytea, content_mac bytea, person_mac bytea,
   contact_mac bytea, home_mac bytea, related_mac bytea, log_salt bytea, kek_id text,
   wrapped_key bytea, sealed bytea,
-  sealed_notes bytea,  case_ref text, commitment bytea,
+  sealed_notes bytea,  case_ref text, commitment bytea, placed_amount bigint,
   project text, portfolio text, product text, stage text) ON COMMIT DELETE ROWS
 """
 _STAGED_TYPES = [
     *("int4", "uuid", "bytea", "bytea", "bytea", "bytea", "bytea", "bytea", "bytea"),
-    *("text", "bytea", "bytea", "bytea", "text", "bytea"),
+    *("text", "bytea", "bytea", "bytea", "text", "bytea", "int8"),
     *("text", "text", "text", "text"),
 ]
 _STORE_CASES = """
@@ -69,8 +69,9 @@ SELECT case_id, %s, source_mac, content_mac, person_mac, contact_mac, home_mac, 
 """
 _STORE_ASSIGNED = """
 INSERT INTO casegate.assigned_case (vendor_id, contract_id, case_ref, case_id, assignment_id,
-       commitment, assigned_at, project, portfolio, product, stage)
-SELECT %s, %s, case_ref, case_id, %s, commitment, %s, project, portfolio, product, stage
+       commitment, assigned_at, placed_amount, project, portfolio, product, stage)
+SELECT %s, %s, case_ref, case_id, %s, commitment, %s, placed_amount, project, portfolio, product,
+       stage
   FROM staged_case ORDER BY place
 """
 
@@ -254,6 +255,7 @@ class ChunkStore:
                         sealed.attachment,
                         row.case_ref,
                         row.commitment,
+                        row.due,
                         *row.kind.columns(),
                     )
                 )
@@ -288,6 +290,7 @@ class ChunkStore:
             self.assignment_id,
             row.commitment,
             self._clock.now(),
+            row.due,
             *row.kind.columns(),
         )
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from policies.contact.excuses import ConsentBound
+from policies.contact.hours import Days, Hours, green_hours
 from policies.contact.model import ConsentScope, DenyCode, Measure, PartyRole, PointValidity
-from policies.contact.parties import FACTS, Definition, PartyRule
+from policies.contact.parties import FACTS, Definition, OnceRule, PartyRule
+from policies.contact.preferences import PreferenceRule
 from policies.contact.standings import (
     AgentRule,
     CallerRule,
@@ -20,7 +23,7 @@ from policies.contact.standings import (
 )
 from policies.contact.tallies import MONTH, Cap, Cooldown, Subject, Tally
 from policies.contact.terms import PARTIES, SCOPES, RuleLines, UnsetParameterError
-from policies.contact.windows import Days, Hours, TimeWindow, green_hours
+from policies.contact.windows import TimeWindow
 from policies.documents import Document, Node
 from policies.elements import identifier_of
 
@@ -28,7 +31,9 @@ DenyRule = (
     TimeWindow
     | Cap
     | Cooldown
+    | PreferenceRule
     | PartyRule
+    | OnceRule
     | CallerRule
     | AgentRule
     | ScriptRule
@@ -182,7 +187,9 @@ def _party(rule_id: str, lines: RuleLines) -> ContactRule:
     if not parties:
         lines.required("party")
     if "when" in lines.entries:
-        lines.choice("when", {"opted_out": True})
+        if lines.choice("when", {"opted_out": False, "reached": True}):
+            lines.verify_without("when", "topics")
+            return OnceRule(rule_id, parties, lines.excuse())
         lines.verify_without("when", "unless", "topics")
         return OptOutRule(rule_id, parties)
     topics = None
@@ -262,6 +269,13 @@ def _consent(rule_id: str, lines: RuleLines) -> ContactRule:
     )
 
 
+def _preference(rule_id: str, lines: RuleLines) -> ContactRule:
+    excuse = lines.excuse()
+    if excuse is not None:
+        excuse = replace(excuse, is_captured_outside=True)  # never what was agreed to before
+    return PreferenceRule(rule_id, lines.channels(), excuse)
+
+
 def _medium(rule_id: str, lines: RuleLines) -> ContactRule:
     if "validity" in lines.entries:
         lines.verify_without("validity", "applies_to", "unless")
@@ -289,6 +303,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Callable[[str, RuleLines], ContactRul
             "agent": (frozenset({"status", "courses", "secrecy", "acknowledgement"}), _agent),
             "script": (frozenset({"status"}), _script),
             "consent": (frozenset({"scopes", "max_days", "first_day"}), _consent),
+            "preference": (frozenset({"applies_to", "unless"}), _preference),
             "medium": (frozenset({"applies_to", "unless", "validity"}), _medium),
         }
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntFlag, StrEnum
 
+from policies.contact.hours import Hours
 from policies.model import verify_aware
 
 
@@ -52,6 +53,7 @@ class DenyCode(StrEnum):
     OUTSIDE_WINDOW_RED = "OUTSIDE_WINDOW_RED"
     OUTSIDE_WINDOW_AMBER_NO_CONSENT = "OUTSIDE_WINDOW_AMBER_NO_CONSENT"
     HOLIDAY_NO_CONSENT = "HOLIDAY_NO_CONSENT"
+    OUTSIDE_PREFERRED_HOURS = "OUTSIDE_PREFERRED_HOURS"
     DAILY_CAP_REACHED = "DAILY_CAP_REACHED"
     NUMBER_CAP_REACHED = "NUMBER_CAP_REACHED"
     ROLLING_CAP_REACHED = "ROLLING_CAP_REACHED"
@@ -95,14 +97,15 @@ class PointValidity(StrEnum):
 class PastContact:
     """One contact of this debtor by anybody: a vendor's, the lender's own, or the debtor's call.
 
-    `point` and `debt` are keys in hex. `counts` are the bits of Measure that it counts as, or may
+    `point` and `debt` are keys in hex; None where nobody has said which, and then it may have been
+    any. `counts` are the bits of Measure that it counts as, or may
     still count as when it is open or nobody has said how it went. `is_failed` is a try at the
     debtor's own number that reached nobody; `is_exempt` was agreed with the debtor beforehand.
     """
 
     at: datetime
-    point: str
-    debt: str
+    point: str | None
+    debt: str | None
     channel: Channel
     counts: int
     result: str | None = None
@@ -126,6 +129,19 @@ class Consent:
     point: str | None = None
     debt: str | None = None
     channel: Channel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """The hours within which a debtor asked to be reached, and the company has granted it.
+
+    `hours` are the debtor's local time, at least one; until the end of `last_day` (None: until
+    further). `given_at` is when it was granted.
+    """
+
+    hours: tuple[Hours, ...]
+    given_at: datetime
+    last_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +188,10 @@ class ContactRequest:
 class Situation:
     """What is known at that moment; `history` is oldest first and covers at least 32 days.
 
-    `holds` are the codes of open holds; `case_status` is the case's own state (assigned, paid,
-    recall_pending, …); `facts` are proven ones (debtor_deceased, debtor_incapacity,
-    own_number_invalid).
+    `is_point_reached`: whoever is at the number was talked to about this debtor before, or nobody
+    has said otherwise. `holds` are the codes of open holds; `case_status` is the case's own state
+    (assigned, paid, recall_pending, …); `facts` are proven ones (debtor_deceased,
+    debtor_incapacity, own_number_invalid).
     """
 
     history: tuple[PastContact, ...]
@@ -188,6 +205,8 @@ class Situation:
     validity: PointValidity = PointValidity.UNKNOWN
     is_point_opted_out: bool = False
     refused_channels: frozenset[Channel] = frozenset()
+    preference: Preference | None = None
+    is_point_reached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

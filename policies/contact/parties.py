@@ -1,8 +1,10 @@
 """Rules on who is called: a third person only when the debtor is proven lost, dead or unable."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter
 
+from policies.contact.excuses import Excuse
 from policies.contact.inquiry import Inquiry
 from policies.contact.model import DenyCode, PartyRole, PastContact, Situation
 from policies.contact.standings import Standing
@@ -52,6 +54,27 @@ class PartyRule(Standing):
             if (term in facts) if term in FACTS else inquiry.definitions.get(term, False):
                 return None
         return DenyCode.THIRD_PARTY_NOT_ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRule:
+    """These parties are talked to once about a debtor, and again only where a consent excuses."""
+
+    rule_id: str
+    parties: tuple[PartyRole, ...]
+    excuse: Excuse | None = None
+
+    def fires(self, inquiry: Inquiry) -> DenyCode | None:
+        """Why it says no to the inquiry; None when it does not."""
+        if not inquiry.situation.is_point_reached or inquiry.request.party not in self.parties:
+            return None
+        if self.excuse is not None and self.excuse.is_given(inquiry):
+            return None
+        return DenyCode.THIRD_PARTY_NOT_ALLOWED
+
+    def clears(self, inquiry: Inquiry) -> datetime | None:
+        """When a consent begins; never by time alone."""
+        return None if self.excuse is None else self.excuse.next(inquiry)
 
 
 def failures_in_a_row(history: tuple[PastContact, ...]) -> int:

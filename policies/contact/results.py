@@ -58,6 +58,16 @@ class ResultCode:
         """The bits of Measure that such an end of a call of this kind counts as."""
         return self.counts & ~int(_NOT_OF[kind])
 
+    def measures_inbound(self) -> int:
+        """The same of a call that the debtor made: a talk, or nothing."""
+        is_talk = self.counts & (Measure.CONVERSATION | Measure.CONVERSATION_INBOUND)
+        return int(Measure.CONVERSATION_INBOUND) if is_talk else 0
+
+    @property
+    def reaches(self) -> bool:
+        """Whether somebody was there to talk to."""
+        return self.connected == "yes"
+
 
 class ResultCodes:
     """The codes in the order of the catalogue."""

@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -23,7 +23,8 @@ from policies.contact.model import (
     Situation,
 )
 from policies.contact.packs import ContactPack
-from policies.contact.parties import Definition, PartyRule
+from policies.contact.parties import Definition, OnceRule, PartyRule
+from policies.contact.preferences import PreferenceRule
 from policies.contact.standings import MediumRule
 from policies.contact.tallies import Cap, Cooldown
 from policies.contact.windows import TimeWindow
@@ -31,7 +32,8 @@ from policies.contact.windows import TimeWindow
 HORIZON = timedelta(days=40)
 _ORDER = {code: number for number, code in enumerate(DenyCode)}
 _COUNTING = (Cap, Cooldown)
-_MOVING = (TimeWindow, MediumRule, *_COUNTING)
+_TIMED = (TimeWindow, PreferenceRule)
+_MOVING = (*_TIMED, MediumRule, OnceRule, *_COUNTING)
 _ENGINE = "casegate"
 # Every step goes to an edge of a window, a midnight or a consent: some ten a day.
 _MOST_STEPS = 500
@@ -43,11 +45,13 @@ _NO_PACK = FiredRule("pack.none", _ENGINE, "1", DenyCode.PARAMETER_UNSET)
 class _InForce:
     """What is in force between two moments at which a pack begins or ends.
 
-    `moving` are the rules that time alone can make or stop fire, `caps` the caps by their kind.
+    `moving` are the rules that time alone can make or stop fire, `timed` those of them that it can
+    make fire where no consent is. `caps` are the caps by their kind.
     """
 
     rules: tuple[tuple[DenyRule, ContactPack], ...]
     moving: tuple[DenyRule, ...]
+    timed: tuple[DenyRule, ...]
     caps: tuple[tuple[str, Cap], ...]
     definitions: tuple[Definition, ...]
     consent_days: MappingProxyType[ConsentScope, int]
@@ -91,6 +95,19 @@ class ContactRules:
         inquiry = self._inquiry(request, situation, at, zones, segment)
         fired = {code for rule, _ in segment.rules if (code := rule.fires(inquiry)) is not None}
         return tuple(sorted(fired, key=_ORDER.__getitem__)) if fired else ()
+
+    def is_open_later(self, request: ContactRequest, situation: Situation, at: datetime) -> bool:
+        """Whether a contact that may begin now might begin at a later moment `at` too.
+
+        Asks only the rules that time can turn, and a full answer where packs begin or end between.
+        """
+        moment, zones = at.astimezone(UTC), _zones(request)
+        segment = self._segment(moment)
+        if zones is None or segment is not self._segment(request.at.astimezone(UTC)):
+            return not self.codes(replace(request, at=at), situation)
+        inquiry = self._inquiry(request, situation, moment, zones, segment)
+        rules = segment.moving if situation.consents else segment.timed
+        return not any(rule.fires(inquiry) is not None for rule in rules)
 
     def fired(self, request: ContactRequest, situation: Situation) -> tuple[FiredRule, ...]:
         """Only the rules that say no, by pack and then as the file has them: for replays."""
@@ -228,6 +245,7 @@ def _in_force(packs: tuple[ContactPack, ...]) -> _InForce:
     return _InForce(
         tuple(rules),
         tuple(rule for rule, _ in rules if isinstance(rule, _MOVING)),
+        tuple(rule for rule, _ in rules if isinstance(rule, _TIMED)),
         tuple((rule.kind, rule) for rule, _ in rules if isinstance(rule, Cap)),
         tuple(definitions),
         MappingProxyType(days),

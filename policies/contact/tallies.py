@@ -75,8 +75,8 @@ class Tally:
             contact.at
             for contact in inquiry.situation.history
             if (contact.counts & measures or (results and contact.result in results))
-            and (point is None or contact.point == point)
-            and (debt is None or contact.debt == debt)
+            and (point is None or contact.point == point or contact.point is None)
+            and (debt is None or contact.debt == debt or contact.debt is None)
             and contact.channel in channels
             and contact.party in parties
             and not (spares_exempt and contact.is_exempt)

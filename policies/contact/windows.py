@@ -1,72 +1,17 @@
 """Rules on the hour and the day: a window that is closed, by the debtor's local time."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from policies.contact.calendar import WorkCalendar
 from policies.contact.excuses import Excuse
+from policies.contact.hours import Days, Hours
 from policies.contact.inquiry import ONE_DAY, Inquiry
 from policies.contact.model import Channel, DenyCode
 
 _MIDNIGHT = time()
-_GREEN = re.compile(
-    r"(working days|every day) ([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])"
-)
-# The company's window may be narrower than the law's hours, never wider (rules 4.2.2).
-_EARLIEST, _LATEST = time(8), time(22)
-
-
-class Days(StrEnum):
-    """On which days a window is closed."""
-
-    EVERY = "every"
-    WORKING = "working"
-    RESTING = "resting"
-
-    def covers(self, day: date, calendar: WorkCalendar) -> bool:
-        """Whether the day is one of these."""
-        return self is Days.EVERY or calendar.is_working_day(day) == (self is Days.WORKING)
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """Hours of some days, from `begins` up to but not with `ends`; past midnight if ends is less.
-
-    What lies past midnight belongs to the day on which it lies.
-    """
-
-    begins: time
-    ends: time
-    days: Days = Days.EVERY
-
-    def covers(self, local: datetime, calendar: WorkCalendar) -> bool:
-        """Whether a local time lies inside."""
-        moment = local.time()  # of one zone, so that no offset is compared
-        if self.begins < self.ends:
-            is_inside = self.begins <= moment < self.ends
-        else:
-            is_inside = moment >= self.begins or moment < self.ends
-        return is_inside and self.days.covers(local.date(), calendar)
-
-
-def green_hours(text: str) -> Hours | None:
-    """Read the parameter `window.green`, as `working days 09:00-18:00`; None if it is not one.
-
-    It has to lie inside 08:00-22:00.
-    """
-    found = _GREEN.fullmatch(text.strip())
-    if found is None:
-        return None
-    days, *numbers = found.groups()
-    hour, minute, last_hour, last_minute = map(int, numbers)
-    begins, ends = time(hour, minute), time(last_hour, last_minute)
-    if not _EARLIEST <= begins < ends <= _LATEST:
-        return None
-    return Hours(begins, ends, Days.WORKING if days == "working days" else Days.EVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +68,19 @@ class TimeWindow:
             times += (_MIDNIGHT, self.spared.begins, self.spared.ends)
         elif self.closed.days is not Days.EVERY:
             times += (_MIDNIGHT,)
-        found = []
-        for zone, local in zip(inquiry.zones, inquiry.local, strict=True):
-            day = local.date()
-            found += [
-                next((edge for edge in _moments(zone, day, times) if edge > inquiry.at), None)
-                or _moments(zone, day + ONE_DAY, times)[0]
-            ]
-        return found
+        return next_edges(inquiry, times)
+
+
+def next_edges(inquiry: Inquiry, times: tuple[time, ...]) -> list[datetime]:
+    """The next of these local times after the inquiry's moment, in each zone."""
+    found = []
+    for zone, local in zip(inquiry.zones, inquiry.local, strict=True):
+        day = local.date()
+        found += [
+            next((edge for edge in _moments(zone, day, times) if edge > inquiry.at), None)
+            or _moments(zone, day + ONE_DAY, times)[0]
+        ]
+    return found
 
 
 @lru_cache(maxsize=4_096)

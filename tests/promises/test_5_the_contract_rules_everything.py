@@ -20,6 +20,7 @@ from gateway.identity.principal import CredentialScope
 from gateway.operations.registration import VendorOwner, register_credential
 from gateway.working_days import CHINA
 from keys.authority import Issued
+from tests.gateway.intake.uploading import wav
 from tests.installation import Installation
 from tests.promises.fortress import CLOCK, Fortress, built_fortress, refusal_of
 from tests.promises.ledger import LoggedEntry, logged_entries
@@ -153,21 +154,63 @@ def certificate(**changes: Any) -> dict[str, Any]:
 
 
 def routes() -> list[tuple[str, str]]:
-    """Every route of the vendor API but the public ones and the closing one."""
+    """Every route of the vendor API but the public ones and those for what is left to send."""
     return [
         (method.upper(), path.replace("{case_ref}", "A" * 26).replace("{index}", "0"))
         for path, methods in describe_vendor_api()["paths"].items()
-        for method in methods
-        if path not in PUBLIC_PATHS | {CERTIFICATE_PATH}
+        for method, operation in methods.items()
+        if path not in PUBLIC_PATHS and not operation.get("x-closing")
     ]
 
 
-def test_after_the_end_a_closing_credential_uploads_the_certificate_and_nothing_else(
+def missing_parts(client: httpx.Client, case_ref: str) -> None:
+    """A late call record and its recording, sent in after the end."""
+    began, content = CLOCK.now() - timedelta(days=1), wav(1.0)
+    digest = hashlib.sha256(content).hexdigest()
+    record = {
+        "call_id": "late-1",
+        "case_ref": case_ref,
+        "agent": "alpha-001",
+        "started_at": began.isoformat(),
+        "ended_at": (began + timedelta(seconds=9)).isoformat(),
+        "talk_s": 0,
+        "result_code": "NO_ANSWER",
+        "recording_sha256": digest,
+    }
+    sent = client.post("/v1/call-records", json=record)
+    assert (sent.status_code, sent.json()["accepted"]) == (200, 1), sent.text
+    batch = f"/v1/call-records/batches/{sent.json()['batch_id']}"
+    assert client.get(batch).json()["items"][0]["outcome"] == "accepted"
+    tus = {"Tus-Resumable": "1.0.0"}
+    said = {
+        "call_id": "late-1",
+        "sha256": digest,
+        "bytes": str(len(content)),
+        "codec": "wav",
+        "duration_s": "1.000",
+        "started_at": began.isoformat(),
+        "ended_at": (began + timedelta(seconds=9)).isoformat(),
+        "notice_given": "true",
+    }
+    pairs = (f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
+    announced = client.post(
+        "/v1/recordings",
+        headers={**tus, "Upload-Length": said["bytes"], "Upload-Metadata": ",".join(pairs)},
+    )
+    place = announced.headers["location"]
+    assert client.head(place, headers=tus).headers["upload-offset"] == "0"
+    part = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    assert client.patch(place, content=content, headers={**tus, **part}).status_code == 204
+    for read in (place, "/v1/recordings"):
+        assert client.get(read).json()["code"] == "CONTRACT_ENDED"
+
+
+def test_after_the_end_a_closing_credential_uploads_what_is_missing_and_nothing_else(
     fortress: Fortress, tmp_path: Path
 ) -> None:
     installation = fortress.installation
     with installation.vendor("alpha") as alpha:
-        assert alpha.get("/v1/cases").status_code == 200
+        case_ref = alpha.get("/v1/cases").json()["items"][0]["case_ref"]
         early = alpha.post(CERTIFICATE_PATH, json=certificate())
     added = installation.run(
         *("vendor", "sub-processor", "alpha", "cloud-voice"),
@@ -194,6 +237,7 @@ def test_after_the_end_a_closing_credential_uploads_the_certificate_and_nothing_
             refused = closing.request(method, path)
             assert refused.status_code == 401, path
             assert method == "HEAD" or refused.json()["code"] == "CONTRACT_ENDED", path
+        missing_parts(closing, case_ref)
         wrongs: list[dict[str, Any]] = [
             {"backups": []},
             {"sub_processors": []},

@@ -4,13 +4,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import ExitStack
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.clock import SystemClock
+from gateway.settings import load_settings
 from gateway.trial.call_centre import SCRIPT, agent_refs, caller_number
+from policies.elements import SHANGHAI
 from tests.bridge import Bridge, DialRefusedError, bridge_of
 from tests.installation import Installation
 from tests.promises.ledger import logged_entries
@@ -20,22 +24,37 @@ CALLERS = {"alpha": caller_number(1), "beta": caller_number(2)}
 
 
 class Centre:
-    """Served vendors with agents, on a working morning."""
+    """Served vendors with agents, on a working morning; `serving` ends with the centre."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, serving: ExitStack) -> None:
         self.installation = installation
+        self._serving = serving
+        serving.enter_context(installation.serving(workers=4))
+        # One case of each debtor: what one test does to a debtor is nothing to another.
+        debtors = {row["id_number"]: row for row in installation.truth()}.values()
         self._refs = {
-            vendor: iter(
-                sorted(
-                    row["case_ref"] for row in installation.truth() if row["vendor_id"] == vendor
-                )
-            )
+            vendor: iter(sorted(row["case_ref"] for row in debtors if row["vendor_id"] == vendor))
             for vendor in CALLERS
         }
 
     def case(self, vendor: str = "alpha") -> str:
-        """A case that no other test has called."""
+        """A case of a debtor whom no other test has called."""
         return str(next(self._refs[vendor]))
+
+    def now(self) -> datetime:
+        return self.installation.settings.make_clock().now()
+
+    def move_to(self, moment: datetime) -> None:
+        """Serves on, from a later moment: what was given before is still there."""
+        self._serving.close()
+        config = self.installation.config
+        kept = config.read_text().partition("[trial]")[0]
+        since = SystemClock().now().isoformat()
+        config.write_text(
+            f"{kept}[trial]\nclock = {moment.isoformat()}\nsince = {since}\n", encoding="utf-8"
+        )
+        self.installation = Installation(self.installation.directory, load_settings(config))
+        self._serving.enter_context(self.installation.serving(workers=1))
 
     def truth_of(self, case_ref: str) -> dict[str, Any]:
         return next(row for row in self.installation.truth() if row["case_ref"] == case_ref)
@@ -60,8 +79,8 @@ class Centre:
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     directory = tmp_path_factory.mktemp("centre") / "sandbox"
     installation = Installation.make(directory, cases=60, calls=True)
-    with installation.serving(workers=4):
-        yield Centre(installation)
+    with ExitStack() as serving:
+        yield Centre(installation, serving)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +151,7 @@ def test_the_lenders_own_calls_count_with_those_of_all_vendors(
 ) -> None:
     case_ref = centre.case()
     source = centre.truth_of(case_ref)["source_case_no"]
-    now = centre.installation.settings.make_clock().now()
+    now = centre.now()
     contacts = [
         {
             "own_id": f"own-{case_ref}-{number}",
@@ -318,6 +337,47 @@ def test_every_step_of_a_permit_is_in_the_log_and_no_number_is(
     record = centre.truth_of(case_ref)
     for value in (record["mobile_phone"], record["full_name"], record["id_number"]):
         assert value not in str(events)
+
+
+def test_a_saturday_evening_opens_for_whom_the_debtor_asked_to_ring_then(
+    centre: Centre, alpha: httpx.Client
+) -> None:
+    """The last of this file: afterwards it is Saturday."""
+    case_ref, other_ref = centre.case(), centre.case()
+    permit = centre.ask(alpha, case_ref).json()["permit_id"]
+    day = centre.now().astimezone(SHANGHAI).date()
+    saturday = day + timedelta(days=(5 - day.weekday()) % 7 or 7)
+    evening = datetime.combine(saturday, time(19), SHANGHAI)
+    consent = {
+        "case_ref": case_ref,
+        "scope": "amber_time",
+        "captured_at": centre.now().isoformat(),
+        "begins": (evening - timedelta(hours=1)).isoformat(),
+        "ends": (evening + timedelta(hours=1)).isoformat(),
+        "permit_id": permit,
+        "given_by": "debtor",
+        "contact_point": "mobile",
+        "evidence_recording_id": f"rec-{permit}",
+    }
+    recorded = alpha.post("/v1/consents", json=consent)
+    strange = alpha.post("/v1/consents", json={**consent, "case_ref": other_ref})
+    alpha.post(f"{PERMITS}/{permit}/close", json={"result_code": "RPC_CALLBACK"})
+    centre.move_to(evening)
+    with centre.installation.vendor("alpha") as client:
+        unreasoned = centre.ask(client, case_ref)
+        granted = centre.ask(client, case_ref, reason="CUSTOMER_ASKED")
+        unasked = centre.ask(client, other_ref, reason="CUSTOMER_ASKED")
+        taken_back = client.delete(f"/v1/consents/{recorded.json()['consent_id']}")
+        ended = client.get(f"{PERMITS}/{granted.json()['permit_id']}").json()
+        too_late = centre.ask(client, case_ref, reason="CUSTOMER_ASKED")
+
+    assert recorded.status_code == 201, recorded.text
+    assert (strange.status_code, strange.json()["code"]) == (422, "CONSENT_REJECTED")
+    assert granted.status_code == 201, granted.text
+    refused = {*unasked.json()["codes"], *unreasoned.json()["codes"]}
+    assert refused <= {"HOLIDAY_NO_CONSENT", "OUTSIDE_WINDOW_AMBER_NO_CONSENT"}
+    assert (taken_back.status_code, ended["state"]) == (204, "voided")
+    assert set(too_late.json()["codes"]) <= refused
 
 
 def _third_person_token(centre: Centre, client: httpx.Client, case_ref: str) -> str:

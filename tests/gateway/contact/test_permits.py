@@ -2,10 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,18 +24,6 @@ from policies.limits import NumberHandling
 from tests.gateway.contact.centre import CONTEXT, MORNING, CallCentre, Desks
 
 
-@pytest.fixture(scope="module")
-def whole_centre(postgres_url: str, open_directory: Path) -> CallCentre:
-    return CallCentre.make(postgres_url, open_directory / "contact-centre", cases=60)
-
-
-@pytest.fixture
-def centre(whole_centre: CallCentre) -> Iterator[CallCentre]:
-    whole_centre.lender.clock.at = MORNING
-    yield whole_centre
-    whole_centre.lender.clock.at = MORNING
-
-
 def test_a_permit_lives_ten_minutes_and_never_past_the_end_of_the_window(
     centre: CallCentre,
 ) -> None:
@@ -52,6 +38,17 @@ def test_a_permit_lives_ten_minutes_and_never_past_the_end_of_the_window(
     assert isinstance(late, Refused)
     assert late.codes == (DenyCode.OUTSIDE_WINDOW_AMBER_NO_CONSENT,)
     assert late.allowed_from == datetime(2026, 5, 8, 1, 0, tzinfo=UTC)
+
+
+def test_a_permit_keeps_the_network_that_it_was_asked_from(centre: CallCentre) -> None:
+    wish = centre.wish(centre.case())
+    context = replace(CONTEXT, source="203.0.113.9")
+    granted = centre.run(lambda desks: desks.permits.ask(centre.principal(), wish, context))
+
+    assert isinstance(granted, Granted)
+    assert centre.lender.query(
+        "SELECT network FROM casegate.contact WHERE contact_id = %s", (granted.permit_id,)
+    ) == [("203.0.113.0/24",)]
 
 
 def test_sixty_four_ask_at_once_and_three_get_through(centre: CallCentre) -> None:

@@ -35,6 +35,11 @@ TABLE: dict[tuple[str, str], tuple[set[StaffRole], int]] = {
     ("GET", f"/company/v1/special-requests/{NOBODY}"): (ANSWERERS, 404),
     ("POST", f"/company/v1/special-requests/{NOBODY}/close"): (ANSWERERS, 404),
     ("GET", "/company/v1/log/checkpoint"): (READERS, 200),
+    ("GET", "/company/v1/packs"): (STOPPERS | {StaffRole.AUDITOR}, 200),
+    ("GET", "/company/v1/packs/history"): (STOPPERS | {StaffRole.AUDITOR}, 200),
+    ("GET", "/company/v1/packs/nothing"): (STOPPERS | {StaffRole.AUDITOR}, 404),
+    ("POST", "/company/v1/packs/nothing/propose"): (ANSWERERS, 404),
+    ("POST", "/company/v1/packs/nothing/activate"): (ANSWERERS, 404),
 }
 
 
@@ -183,6 +188,45 @@ def test_a_search_out_of_bounds_is_refused(served: Installation, query: str) -> 
     assert (answer.status_code, answer.json()["code"]) == (422, "SCHEMA_INVALID")
 
 
+HUGE = "9" * 30
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [
+        *(
+            ("auditor", f"/company/v1/log/{view}?{query}")
+            for view in ("entries", "denials", "readers", "changes")
+            for query in (f"cursor={HUGE}", "code=%00", "actor=a%00b", "request_id=%00")
+        ),
+        ("auditor", "/company/v1/log/entries?event=%00"),
+        ("auditor", f"/company/v1/notices?after={HUGE}"),
+        ("auditor", "/company/v1/offboardings/a%00b"),
+        ("auditor", f"/company/v1/offboardings/%00/certificates/{NOBODY}/document"),
+        ("auditor", "/company/v1/recordings?call_id=a%00b"),
+        ("auditor", "/company/v1/reports/grid?from=9999-12-31&to=9999-12-31"),
+    ],
+)
+def test_what_the_database_cannot_hold_is_refused_and_is_no_failure(
+    served: Installation, role: str, path: str
+) -> None:
+    with served.staff(role) as client:
+        answer = client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "SCHEMA_INVALID")
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(served: Installation) -> None:
+    with served.staff("operator") as client:
+        answer = client.post(
+            "/company/v1/ledger",
+            content=b" " * (3 * 1024 * 1024),
+            headers={"content-type": "application/json"},
+        )
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+
+
 def test_a_time_without_an_offset_is_refused_with_an_example(served: Installation) -> None:
     with served.staff("auditor") as client:
         answer = client.get("/company/v1/log/entries?since=2026-01-31T08:00:00")
@@ -212,3 +256,39 @@ def test_the_checkpoint_is_a_signed_note_of_this_log(served: Installation) -> No
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.startswith(served.settings.audit.origin + "\n")
     assert f"— {served.settings.audit.origin} " in answer.text
+
+
+def test_a_law_pack_is_put_in_force_and_ended_by_two_persons(served: Installation) -> None:
+    pack = "/company/v1/packs/uk-conc7"
+
+    def standing(client: httpx.Client) -> dict[str, Any]:
+        items = client.get("/company/v1/packs").json()["items"]
+        return next(item for item in items if item["pack"] == "uk-conc7")
+
+    with served.staff("operator") as operator, served.staff("compliance") as compliance:
+        shown = operator.get(pack).json()
+        alone = operator.post(f"{pack}/activate")
+        before = standing(operator)
+        proposed = operator.post(f"{pack}/propose")
+        approving = f"/company/v1/proposals/{proposed.json()['proposal_id']}/approve"
+        by_the_same = operator.post(approving)
+        approved = compliance.post(approving)
+        activated = operator.post(f"{pack}/activate")
+        during = standing(compliance)
+        end = compliance.post(f"{pack}/propose-end").json()["proposal_id"]
+        himself = compliance.post(f"/company/v1/proposals/{end}/approve")
+        ended = operator.post(f"{pack}/end")
+        (version, *_others) = operator.get("/company/v1/packs/history").json()["items"]
+
+    assert "conc.preference" in shown["rules"]
+    assert shown["document"].startswith("# FCA Handbook")
+    assert (alone.status_code, alone.json()["code"]) == (409, "APPROVAL_MISSING")
+    assert (before["in_force"], proposed.status_code) == ([], 201)
+    assert (by_the_same.status_code, by_the_same.json()["code"]) == (403, "ROLE_NOT_ALLOWED")
+    assert (approved.status_code, activated.status_code) == (200, 200), activated.text
+    assert [one["digest"] for one in during["in_force"]] == [shown["digest"]]
+    assert not during["is_changed"]
+    assert (himself.status_code, himself.json()["code"]) == (409, "SECOND_PERSON_NEEDED")
+    assert (ended.status_code, ended.json()["code"]) == (409, "APPROVAL_MISSING")
+    assert version["pack"] == "uk-conc7"
+    assert version["proposed_by"] != version["approved_by"]

@@ -51,6 +51,7 @@ ROUTES = {
         ("get", "/v1/reports/{period}"),
         ("get", "/v1/reports/{period}/preview"),
         ("get", "/v1/findings"),
+        ("get", "/v1/quality-checks"),
         ("post", "/v1/call-records"),
         ("get", "/v1/call-records/batches/{batch_id}"),
         ("options", "/v1/recordings"),
@@ -63,6 +64,10 @@ ROUTES = {
         ("post", "/v1/payment-claims"),
         ("get", "/v1/payment-claims"),
         ("get", "/v1/payment-claims/{claim_id}"),
+        *(
+            ("put", f"/v1/{kind}/{{thing_id}}/files/{{sha256}}")
+            for kind in ("complaints", "rectifications")
+        ),
         *(("get", f"/v1/{kind}") for kind in AFFAIRS),
         *(("get", f"/v1/{kind}/{{thing_id}}") for kind in AFFAIRS),
         *(
@@ -145,6 +150,18 @@ ROUTES = {
         ("get", "/company/v1/reports/grid"),
         ("get", "/company/v1/reports/workbook"),
         ("post", "/company/v1/reports/waivers"),
+        ("post", "/company/v1/reports/meetings"),
+        ("post", "/company/v1/reports/closings"),
+        ("get", "/company/v1/reports/months"),
+        ("post", "/company/v1/quality/draws"),
+        ("get", "/company/v1/quality/checks"),
+        ("post", "/company/v1/quality/checks/{check_id}/result"),
+        *((method, "/company/v1/incidents") for method in ("get", "post")),
+        *(
+            ("post", f"/company/v1/incidents/{{incident_id}}/{move}")
+            for move in ("contain", "close")
+        ),
+        *((method, "/company/v1/access-reviews") for method in ("get", "post")),
         ("get", "/company/v1/recordings"),
         ("get", "/company/v1/recordings/{recording_id}"),
         ("post", "/company/v1/recordings/{recording_id}/hold"),
@@ -156,13 +173,21 @@ ROUTES = {
         ),
         ("get", "/company/v1/complaints/{complaint_id}"),
         *(
+            ("get", f"/company/v1/{kind}/{{thing_id}}/files/{{file_id}}")
+            for kind in ("complaints", "rectifications")
+        ),
+        *(
             ("post", f"/company/v1/complaints/{{complaint_id}}/{move}")
             for move in (
                 *("evidence-request", "investigate", "extend", "decide", "reply", "close"),
-                *("reopen", "request-review", "review", "withdraw"),
+                *("reopen", "request-review", "review", "withdraw", "assign"),
             )
         ),
         ("get", "/company/v1/feedback/{thing_id}"),
+        *(
+            ("get", f"/company/v1/{kind}/{{thing_id}}/papers")
+            for kind in ("feedback", "rectifications")
+        ),
         ("post", "/company/v1/feedback/{feedback_id}/close"),
         ("get", "/company/v1/rectifications/{thing_id}"),
         *(
@@ -276,3 +301,34 @@ def test_a_company_route_without_roles_does_not_start() -> None:
 
         @api.get("/company/v1/forgotten")
         async def forgotten() -> None: ...
+
+
+def test_the_bridge_turns_tokens_into_numbers_and_reads_nothing() -> None:
+    """It stands among telephones: what has its certificate has that one route."""
+    reached = [
+        path
+        for path, operations in DOCUMENTS["company"]["paths"].items()
+        for operation in operations.values()
+        if StaffRole.BRIDGE in operation["x-roles"]
+    ]
+
+    assert reached == ["/v1/dial"]
+
+
+def test_an_auditor_changes_nothing() -> None:
+    changing = {
+        (method, path)
+        for path, operations in DOCUMENTS["company"]["paths"].items()
+        for method, operation in operations.items()
+        if StaffRole.AUDITOR in operation["x-roles"] and method != "get"
+    }
+
+    assert changing == {("post", "/company/v1/log/disclosures")}  # a search; its body is private
+
+
+@pytest.mark.parametrize("api", DOCUMENTS)
+def test_what_takes_a_body_says_what_becomes_of_one_that_is_too_large(api: str) -> None:
+    for path, operations in DOCUMENTS[api]["paths"].items():
+        for method, operation in operations.items():
+            if "requestBody" in operation:
+                assert "413" in operation["responses"], (method, path)

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from gateway.affairs.files_format import MediaType
 from gateway.app import describe_vendor_api
 from tests.installation import Installation
 
@@ -36,6 +37,7 @@ _CHECKS = [
     "application/offset+octet-stream",
     "application/x-ndjson",
     "text/csv",
+    *(kind.value for kind in MediaType),
 )
 def as_bytes(_context: Any, value: Any) -> bytes:
     """What is no JSON goes over the wire as the text that it is."""

@@ -154,6 +154,23 @@ def test_a_validation_error_names_place_and_rule_and_never_the_value() -> None:
     ]
 
 
+def test_the_name_of_a_key_that_the_caller_chose_is_not_repeated() -> None:
+    found = [
+        {"loc": ("body", "metrics", "by_type", TEXT, "[key]"), "type": "string_pattern_mismatch"},
+        {"loc": ("body", TEXT), "type": "extra_forbidden"},
+    ]
+
+    problem = problem_of(RequestValidationError(found))
+
+    assert problem.errors == (
+        {
+            "location": ["body", "metrics", "by_type"],
+            "reason": "string_pattern_mismatch",
+        },
+        {"location": ["body"], "reason": "extra_forbidden"},
+    )
+
+
 def test_a_flood_of_validation_errors_is_cut_short() -> None:
     found = [{"loc": ("query", str(number)), "type": "x"} for number in range(500)]
 

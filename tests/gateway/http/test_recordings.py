@@ -141,6 +141,8 @@ def test_what_does_not_fit_is_refused_with_its_code(alpha: httpx.Client) -> None
         ({"codec": "exe"}, "SCHEMA_INVALID"),
         ({"bytes": "5"}, "SCHEMA_INVALID"),
         ({"started_at": "yesterday"}, "SCHEMA_INVALID"),
+        # PostgreSQL would take it, as a year before the first, and nobody could read it back.
+        ({"started_at": "0001-01-01T00:00:00+14:00"}, "SCHEMA_INVALID"),
         ({"call_id": "13812345678"}, "PII_IN_PAYLOAD"),
         ({"call_id": "张三"}, "SCHEMA_INVALID"),
     ):

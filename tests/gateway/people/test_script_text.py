@@ -36,6 +36,7 @@ def test_nobody_is_recorded_by_letter() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "欢迎致电",  # no code at all
         TEXT.replace("本次通话会录音。", "  。"),  # a code without any words
         TEXT.replace("[RECORDING]", "说明 [RECORDING]"),  # a code in the middle of a line
         TEXT.replace("[RECORDING]", "[recording]"),

@@ -15,7 +15,7 @@ _FILES = sorted((_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 @pytest.fixture(scope="module")
 def lender(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Lender:
-    return Lender.fresh(postgres_url, tmp_path_factory.mktemp("lender"))
+    return Lender.migrated(postgres_url, tmp_path_factory.mktemp("lender"))
 
 
 def _shape(lender: Lender) -> list[tuple[object, ...]]:
@@ -102,6 +102,8 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "report",
         "report_reopening",
         "report_waiver",
+        *("quality_draw", "quality_check", "incident"),
+        *("access_review", "vendor_meeting", "closed_month"),
         "call_record",
         "special_request",
         "agent",
@@ -113,6 +115,7 @@ def test_every_table_that_names_a_vendor_is_under_row_level_security(lender: Len
         "affair",
         "affair_step",
         "affair_paper",
+        "affair_file",
         "vendor_stop",
         "finding_consequence",
         "contact",
@@ -149,9 +152,9 @@ RECORDS = (
 )
 AFFAIRS = (
     *("claim_payment", "vendor_claims", "vendor_affairs", "move_own_affair"),
-    *("is_stopped", "is_paid"),
+    *("is_stopped", "is_paid", "file_for_affair"),
 )
-REPORTS = ("report_calls", "report_counts")
+REPORTS = ("report_calls", "report_counts", "report_quality")
 RIGHTS = {
     "vendor": {
         "casegate.trust": "r",
@@ -216,6 +219,7 @@ RIGHTS = {
         "casegate.affair": "arw",
         "casegate.affair_step": "ar",
         "casegate.affair_paper": "r",  # and whether its text was looked through
+        "casegate.affair_file": "r",  # and its erasure
         "casegate.vendor_stop": "r",  # and when it ended
         "casegate.finding_consequence": "r",  # and when it was settled
         "casegate.assignment": "arw",
@@ -235,6 +239,12 @@ RIGHTS = {
         "casegate.report": "r",
         "casegate.report_reopening": "ar",
         "casegate.report_waiver": "ar",
+        "casegate.quality_draw": "ar",
+        "casegate.quality_check": "ar",  # and the columns of the result
+        "casegate.incident": "ar",  # and when it was contained and closed
+        "casegate.access_review": "ar",
+        "casegate.vendor_meeting": "ar",
+        "casegate.closed_month": "ar",
         "casegate.detection_mark": "ar",  # and how far was looked
         "casegate.detected": "ar",
         "casegate.finding": "ar",  # and the columns that say when, by whom and why it was closed
@@ -323,6 +333,7 @@ FUNCTIONS = {
         *REPORTS,
         "fault_report",
         "vendor_findings",
+        "vendor_quality_checks",
         "contract_term",
         "note_canary_use",
         "pseudonym_keys",

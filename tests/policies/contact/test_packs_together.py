@@ -135,3 +135,17 @@ def test_what_is_left_is_told_of_the_smallest_cap_of_a_kind() -> None:
     rules = compile_contact_rules(packs, china_calendar())
     decision = rules.decide(wish(), situation(history=history))
     assert decision.remaining == {"effective_per_debtor_day": 1}
+
+
+def test_a_call_lasts_no_longer_than_the_consent_that_opens_a_full_cap() -> None:
+    cap = "id: a.cap, kind: cap, subject: debtor, counts: [effective_call], max: 1,"
+    pack = made_up(f"{cap} per: calendar_day, unless: {{ consent_scope: [extra_calls] }}")
+    rules = compile_contact_rules([pack], china_calendar())
+    consent = agreed(
+        ConsentScope.EXTRA_CALLS, MONDAY - 4 * HOUR + HOUR / 12, captured=MONDAY - 5 * HOUR
+    )
+    known = situation(history=(past(MONDAY - HOUR),), consents=(consent,))
+
+    assert rules.codes(wish(), known) == ()
+    assert rules.is_open_later(wish(), known, MONDAY + HOUR / 15)
+    assert not rules.is_open_later(wish(), known, MONDAY + HOUR / 12)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.contact.calendar import china_calendar
+from policies.contact.hours import Days, Hours
 from policies.contact.model import (
     CallKind,
     Channel,
@@ -18,6 +19,7 @@ from policies.contact.model import (
     Measure,
     PartyRole,
     PastContact,
+    Preference,
     Situation,
 )
 from policies.contact.packs import ContactPack
@@ -76,6 +78,13 @@ rules = st.one_of(
     st.builds(f"kind: definition, name: lost, {TERM}".format, st.integers(1, 4)),
     st.just("kind: party, party: contact, unless: { any: [lost, debtor_deceased] }"),
     st.just("kind: hold"),
+    st.builds(
+        "kind: preference, {}".format,
+        st.sampled_from(["effect: deny", "unless: { consent_scope: [amber_time, red_time] }"]),
+    ),
+    st.just(
+        "kind: party, party: contact, when: reached, unless: { consent_scope: [third_party] }"
+    ),
     st.just("kind: caller, when: not_registered"),
 )
 FIRST = (
@@ -88,6 +97,16 @@ def _pack(lines: list[str], name: str) -> ContactPack:
     named = [f"id: {name}.{number}, {line}" for number, line in enumerate(lines)]
     base = [line.replace("base.", f"{name}.base.") for line in FIRST]
     return made_up(*base, *named, name=name)
+
+
+def _preferences(now: datetime) -> st.SearchStrategy[Preference]:
+    spans = st.builds(Hours, st.builds(time, hours), st.builds(time, hours), st.sampled_from(Days))
+    return st.builds(
+        Preference,
+        st.lists(spans, min_size=1, max_size=2).map(tuple),
+        st.integers(0, 9_000).map(lambda minutes: now - timedelta(minutes=minutes)),
+        st.none() | st.integers(-1, 2).map(lambda days: (now + timedelta(days=days)).date()),
+    )
 
 
 @st.composite
@@ -133,6 +152,8 @@ def _scenes(draw: st.DrawFn) -> tuple[ContactRequest, Situation]:
         holds=frozenset(draw(st.lists(st.just("fraud_claim"), max_size=1))),
         facts=frozenset(draw(st.lists(st.sampled_from(["debtor_deceased"]), max_size=1))),
         is_caller_registered=draw(st.booleans()),
+        preference=draw(st.none() | _preferences(now)),
+        is_point_reached=draw(st.booleans()),
         agent=draw(st.sampled_from([AGENT, AGENT, replace(AGENT, status="suspended")])),
     )
     return request, known
@@ -254,3 +275,16 @@ def test_what_is_granted_never_passes_a_cap(
 
 def _day(moment: datetime) -> str:
     return moment.astimezone(ZoneInfo(CHINA)).date().isoformat()
+
+
+@settings(max_examples=120, deadline=None)
+@given(lists_of_rules, scenes, st.integers(1, 3_000))
+def test_what_may_begin_later_is_what_the_whole_answer_says_of_later(
+    some: list[str], scene: tuple[ContactRequest, Situation], minutes: int
+) -> None:
+    rules = compile_contact_rules([_pack(some, "one")], china_calendar())
+    request, known = scene
+    later = request.at + timedelta(minutes=minutes)
+    if not rules.codes(request, known):
+        whole = not rules.codes(replace(request, at=later), known)
+        assert rules.is_open_later(request, known, later) == whole
