@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Literal, Protocol
 
 from fastapi import Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.contact.dialing import DialDesk
 from gateway.contact.own_contacts import MAX_ROWS, OwnContact, OwnContactDesk
@@ -12,6 +12,7 @@ from gateway.contact.wish import PointKind
 from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
+from gateway.intake.moments import Moment
 from policies.contact.model import CallKind, Channel
 
 _DIALED: dict[int | str, dict[str, Any]] = {
@@ -57,7 +58,7 @@ class OwnContactRow(BaseModel):
     channel: Channel
     call_kind: CallKind
     direction: Literal["outbound", "inbound"] = "outbound"
-    started_at: AwareDatetime
+    started_at: Moment
     result_code: str = Field(pattern=r"^[A-Z][A-Z_]{1,39}$")
 
     def contact(self) -> OwnContact:

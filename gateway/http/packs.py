@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, Protocol
 
 from fastapi import Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.contact.pack_desk import PackDesk
 from gateway.errors import RequestInvalidError
 from gateway.http.application import GatewayAPI, problem_response
 from gateway.http.staffing import actor_of, for_roles, json_answer
 from gateway.identity.principal import StaffRole
+from gateway.intake.moments import Moment
 from policies.errors import PolicyError
 
 _PROPOSERS = for_roles(StaffRole.OPERATOR, StaffRole.COMPLIANCE)
@@ -33,7 +34,7 @@ class EffectiveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    effective: AwareDatetime | None = Field(
+    effective: Moment | None = Field(
         None, description="Not in the past; without it from the moment of activation."
     )
 

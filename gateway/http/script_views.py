@@ -4,12 +4,13 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.application import GatewayAPI
 from gateway.http.people_views import ID, NO_WAY, Cursor, Limit, MaybeID, PeopleCases
 from gateway.http.staffing import actor_of, for_people, for_roles, json_answer
 from gateway.identity.principal import StaffRole
+from gateway.intake.moments import Moment
 from gateway.people.script_text import MOST_TERMS
 from gateway.people.scripts import LONGEST_TEXT, ScriptContent
 from policies.contact.model import Channel
@@ -33,7 +34,7 @@ class ScriptRequest(BaseModel):
     text: str = Field(max_length=LONGEST_TEXT)
     mandatory_statements: tuple[str, ...] = Field((), max_length=50)
     forbidden_terms: tuple[str, ...] = Field((), max_length=MOST_TERMS)
-    valid_to: AwareDatetime | None = Field(None, description="From when on it may not be used.")
+    valid_to: Moment | None = Field(None, description="From when on it may not be used.")
 
     def content(self) -> ScriptContent:
         """As the use case takes it."""

@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.intake.moments import Moment
 from policies.contact.model import CallKind
 
 MAX_SUMMARY = 500
@@ -84,9 +85,9 @@ class CallRecord(BaseModel):
     script: Word | None = None
     script_version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     caller_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{3,14}$")] | None = None
-    started_at: AwareDatetime
-    answered_at: AwareDatetime | None = None
-    ended_at: AwareDatetime
+    started_at: Moment
+    answered_at: Moment | None = None
+    ended_at: Moment
     ring_s: Seconds | None = None
     talk_s: Seconds = 0
     hangup_side: Annotated[str, Field(pattern=r"^(agent|customer|network)$")] | None = None
@@ -104,7 +105,7 @@ class CallRecord(BaseModel):
     reason_code: Code | None = None
     feedback_code: Code | None = None
     summary: Annotated[str, Field(min_length=1, max_length=MAX_SUMMARY)] | None = None
-    next_action_at: AwareDatetime | None = None
+    next_action_at: Moment | None = None
     recording_id: Word | None = None
     recording_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     supersedes_call_id: Word | None = None

@@ -83,3 +83,14 @@ def test_what_looks_like_a_member_inside_a_text_is_no_member() -> None:
     said = '":":" :"agent":' * 5
 
     assert read_record(orjson.dumps({**RECORD, "summary": said})).record.summary == said
+
+
+@pytest.mark.parametrize("name", ["started_at", "answered_at", "ended_at", "next_action_at"])
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-05-07T10:02:00"]
+)
+def test_a_time_that_no_clock_tells_or_without_its_zone_is_refused(name: str, when: str) -> None:
+    with pytest.raises(RecordRefusedError) as refused:
+        read_record(orjson.dumps({**RECORD, name: when}))
+
+    assert (refused.value.code, refused.value.field) == ("SCHEMA_INVALID", name)
