@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool
 
 from gateway.clock import Clock
 from gateway.contact.rulebook import Rules
 from gateway.errors import PermitStateError
 from gateway.logs import logger
+from gateway.store.follower import Follower
 from policies.contact.calendar import WorkCalendar
 from policies.contact.packs import ContactPack, read_contact_pack
 from policies.contact.rules import ContactRules, compile_contact_rules
@@ -21,7 +21,6 @@ IN_FORCE = (
     "SELECT digest, file, document, parameters, effective_at, ended_at"
     " FROM casegate.packs_in_force()"
 )
-_RETRY_SECONDS = 0.2
 
 StoredPack = tuple[str, str, str, Mapping[str, str | None], datetime, datetime | None]
 
@@ -76,53 +75,23 @@ class PackRulebook:
         return rules
 
 
-class ActiveRules:
+class ActiveRules(Follower):
     """Keeps a worker's rules those that are in force; `changed` is told by the trust feed."""
 
     def __init__(self, pool: AsyncConnectionPool, calendar: WorkCalendar, clock: Clock) -> None:
+        super().__init__(self._take, clock, unread="packs.unread")
         self._pool = pool
-        self._clock = clock
         self._calendar = calendar
         self._rulebook = PackRulebook(None, self._calendar)
-        self._changed = asyncio.Event()
         self._rows: list[StoredPack] | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def rules(self, at: datetime) -> Rules:
         """See Rulebook."""
         return self._rulebook.rules(at)
 
-    def changed(self) -> None:
-        """What is in force may be other than before."""
-        self._changed.set()
-
-    async def start(self) -> None:
-        """Reads what is in force now, and goes on reading at each change."""
-        await self._read()
-        self._task = asyncio.create_task(self._follow())
-
-    async def close(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _follow(self) -> None:
-        while True:
-            await self._changed.wait()
-            await self._read()
-            if self._changed.is_set():
-                await self._clock.sleep(_RETRY_SECONDS)
-
-    async def _read(self) -> None:
-        self._changed.clear()
-        try:
-            async with self._pool.connection() as connection:
-                rows = await (await connection.execute(IN_FORCE)).fetchall()
-        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
-            logger().warning("packs.unread", error_type=type(error).__name__)
-            self._changed.set()
-            return
+    async def _take(self) -> None:
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(IN_FORCE)).fetchall()
         if rows == self._rows:
             return
         try:
