@@ -48,6 +48,9 @@ _ROWS: tuple[Row, ...] = (
     Handshakes(),
     Identifying(),
     Importing(),
+    # Before a row that leaves permits and records behind.
+    SimulatingPack(),
+    Recomputation(),
     Intake(),
     Redacting(),
     Scanning(),
@@ -58,8 +61,6 @@ _ROWS: tuple[Row, ...] = (
     Decisions(),
     Uploading(),
     AskingPermits(),
-    SimulatingPack(),
-    Recomputation(),
     Tracing(),
 )
 _TABLE_WIDTH = 110
