@@ -14,8 +14,8 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 _OWN = "bounds_body"
 
 
-def bounded(scope: Scope, receive: Receive) -> Receive:
-    """Returns a `receive` that stops a body of more than MAX_BODY_BYTES with a 413.
+def bounded(scope: Scope, receive: Receive, *, most: int = MAX_BODY_BYTES) -> Receive:
+    """Returns a `receive` that stops a body of more than `most` bytes with a 413.
 
     Only a route that asks for its body by `own_stream` gets more.
     """
@@ -25,7 +25,7 @@ def bounded(scope: Scope, receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES and _OWN not in scope["state"]:
+        if size > most and _OWN not in scope["state"]:
             raise RoutingError(413)
         return message
 

@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.errors import EnrolmentRefusedError, NotFoundError
 from gateway.evidence import Evidence
 from gateway.http.application import GatewayAPI
+from gateway.http.bounds import bounded
 from gateway.http.est import (
     MAX_BODY_BYTES,
     PREFIX,
@@ -182,7 +183,8 @@ class EnrolmentGate:
         try:
             self._trust.view()
             self._admit(scope)
-            await self._app(scope, _bounded(receive), guarded_send)
+            body = bounded(scope, _timed(receive), most=MAX_BODY_BYTES)
+            await self._app(scope, body, guarded_send)
         except Exception as error:  # noqa: BLE001  # the one handler
             if started:
                 logger().error("response.broken", error_type=type(error).__name__)
@@ -235,24 +237,18 @@ class EnrolmentGate:
         return problem
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Bodies of at most 16 KiB that are there as a whole within ten seconds."""
-    size = 0
+def _timed(receive: Receive) -> Receive:
+    """A body has to be there as a whole within ten seconds."""
     deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
 
-    async def bounded_receive() -> Message:
-        nonlocal size
+    async def timed_receive() -> Message:
         try:
             async with asyncio.timeout_at(deadline):
-                message = await receive()
+                return await receive()
         except TimeoutError:
             raise RoutingError(408) from None
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise RoutingError(413)
-        return message
 
-    return bounded_receive
+    return timed_receive
 
 
 def _source(scope: Scope) -> str:
