@@ -4,10 +4,11 @@ from typing import Any
 import orjson
 import pytest
 from fastapi import Request, Response
-from fastapi.exceptions import HTTPException
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from gateway.http import enrolment
 from gateway.http.application import GatewayAPI
 from gateway.http.bounds import MAX_BODY_BYTES, bounded, own_stream
 from gateway.http.problems import problem_of
@@ -96,3 +97,22 @@ def test_what_is_refused_for_its_size_has_a_code_of_its_own() -> None:
     problem = problem_of(HTTPException(413))
 
     assert (problem.status, problem.code) == (413, "BODY_TOO_LARGE")
+
+
+def test_a_strangers_body_that_does_not_come_is_waited_for_no_longer_than_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(enrolment, "_BODY_SECONDS", 0.01)
+
+    async def nothing_comes() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def story() -> None:
+        async with asyncio.timeout(5):
+            await enrolment._timed(nothing_comes)()
+
+    with pytest.raises(HTTPException) as late:
+        asyncio.run(story())
+
+    assert late.value.status_code == 408

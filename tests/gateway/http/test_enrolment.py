@@ -224,6 +224,15 @@ def test_a_large_body_is_not_read(stand: Installation, stranger: httpx.Client) -
     assert answer.status_code == 413 or answer.json()["code"] == "CSR_MALFORMED"
 
 
+def test_a_question_of_more_than_16_kib_is_not_read(stranger: httpx.Client) -> None:
+    kind = {"Content-Type": "application/ocsp-request"}
+
+    whole = stranger.post("/ocsp", content=b"0" * 16 * 1024, headers=kind)
+    longer = stranger.post("/ocsp", content=b"0" * (16 * 1024 + 1), headers=kind)
+
+    assert (whole.status_code, longer.status_code) == (200, 413)
+
+
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [("application/json", b"e30="), ("application/pkcs10", b"%%%"), ("application/pkcs10", b"")],
